@@ -1,0 +1,1 @@
+"""What other API resources import: saving notifications, queueing mails, their templates."""

@@ -1,0 +1,56 @@
+"""Who is asking: the account behind a request, and the roles it has on events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import select
+
+from app.models import Event, EventRole, User, db
+
+
+@dataclass(eq=False)
+class Viewer:
+    """The caller of a request; `user` is None for somebody without a token."""
+
+    user: User | None = None
+
+    @property
+    def id(self) -> int | None:
+        """The account's id."""
+        return self.user.id if self.user else None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may see everything."""
+        return self.user is not None and self.user.is_admin
+
+    @cached_property
+    def roles(self) -> dict[int, frozenset[str]]:
+        """The caller's roles by event id, read once per request; deleted events have none."""
+        if self.user is None:
+            return {}
+        rows = db.session.execute(
+            select(EventRole.event_id, EventRole.role)
+            .join(Event)
+            .where(EventRole.user_id == self.user.id, Event.deleted_at.is_(None))
+        )
+        roles: dict[int, set[str]] = {}
+        for event_id, role in rows:
+            roles.setdefault(event_id, set()).add(role)
+        return {event_id: frozenset(names) for event_id, names in roles.items()}
+
+    def is_self(self, user_id: int | None) -> bool:
+        """Whether the caller is this user."""
+        return self.id is not None and self.id == user_id
+
+    def has_role(self, event_id: int, *wanted: str) -> bool:
+        """Whether the caller has one of the wanted roles (any, when none is named) on the event, or is admin."""
+        if self.is_admin:
+            return True
+        held = self.roles.get(event_id, frozenset())
+        return bool(held & set(wanted)) if wanted else bool(held)
+
+
+ANONYMOUS = Viewer()

@@ -1,0 +1,28 @@
+"""The tables, one family per file; importing this package makes all of them known to SQLAlchemy."""
+
+from app.models.activity import Activity
+from app.models.base import Base, db
+from app.models.event import Event, EventRole
+from app.models.happening import Happening
+from app.models.mail import Mail
+from app.models.message_setting import MessageSettings
+from app.models.notification import Notification
+from app.models.session import Session, Speaker
+from app.models.setting import Setting
+from app.models.user import User
+
+__all__ = [
+    "Activity",
+    "Base",
+    "Event",
+    "EventRole",
+    "Happening",
+    "Mail",
+    "MessageSettings",
+    "Notification",
+    "Session",
+    "Setting",
+    "Speaker",
+    "User",
+    "db",
+]

@@ -1,0 +1,34 @@
+"""What happened, once, however many people are told of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, BigId, CreatedAt, JsonObject
+from app.models.event import Event
+from app.models.user import User
+
+
+class Happening(Base):
+    """One thing that happened; its notifications and mails point here, so the text is stored once."""
+
+    __tablename__ = "happenings"
+    __table_args__ = (
+        Index("ix_happenings_event_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+        Index("ix_happenings_actor_id", "actor_id", postgresql_where=text("actor_id IS NOT NULL")),
+    )
+
+    id: Mapped[BigId]
+    action: Mapped[str] = mapped_column(String(255))
+    title: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
+    link: Mapped[str | None] = mapped_column(Text)
+    data: Mapped[JsonObject | None] = mapped_column(JSONB)
+    actor_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id", ondelete="SET NULL"))
+    created_at: Mapped[CreatedAt]
+
+    actor: Mapped[User | None] = relationship()
+    event: Mapped[Event | None] = relationship()

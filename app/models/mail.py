@@ -1,0 +1,106 @@
+"""One row per message to send (the outbox), and the actions that mails are about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+
+from app.models.base import Base, BigId, one_of, utc_now
+from app.models.happening import Happening
+from app.models.types import EncryptedText
+
+# The strings are Open Event's: they are stored, filtered on and shown to admins.
+USER_REGISTER: Final = "User Registration"
+USER_CONFIRM: Final = "User Confirmation"
+NEW_SESSION: Final = "New Session Proposal"
+SESSION_ACCEPT_REJECT: Final = "Session Accept or Reject"
+PASSWORD_RESET: Final = "Reset Password"  # noqa: S105 - the name of an action
+PASSWORD_CHANGE: Final = "Change Password"  # noqa: S105 - the name of an action
+
+QUEUED, SENDING, DEFERRED, SENT, FAILED, SUPPRESSED = (
+    "queued",
+    "sending",
+    "deferred",
+    "sent",
+    "failed",
+    "suppressed",
+)
+MAIL_STATUSES = (QUEUED, SENDING, DEFERRED, SENT, FAILED, SUPPRESSED)
+# The classes of errors (see app/delivery/transports/base.py): they choose what is tried next, and when.
+ERROR_CLASSES = ("transient", "throttled", "connection", "permanent", "configuration")
+
+
+class Mail(Base):
+    """A message to one recipient. `status = queued` is a promise: it leaves once this row is committed."""
+
+    __tablename__ = "mails"
+    __table_args__ = (
+        CheckConstraint(one_of("status", MAIL_STATUSES), name="status"),
+        CheckConstraint(one_of("error_class", ERROR_CLASSES), name="error_class"),
+        CheckConstraint("(status = 'sending') = (claim IS NOT NULL)", name="claim"),
+        CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint("status <> 'sent' OR sent_at IS NOT NULL", name="sent_at"),
+        # What the next claim takes, in the order in which it takes it.
+        Index("ix_mails_due", "next_attempt_at", "id", postgresql_where=text("status IN ('queued', 'deferred')")),
+        Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
+        Index("ix_mails_time", desc("time"), desc("id")),
+        Index("ix_mails_happening_id", "happening_id", postgresql_where=text("happening_id IS NOT NULL")),
+        Index("ix_mails_recipient_lower", func.lower(text("recipient"))),
+    )
+
+    id: Mapped[BigId]
+    happening_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="SET NULL"))
+    recipient: Mapped[str] = mapped_column(String(254))
+    bcc: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    reply_to: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    time: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    action: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    # The same on every try, so that a recipient's server can see a repeated message (RFC 5322, 3.6.4).
+    message_id: Mapped[str] = mapped_column(String(255), unique=True)
+    # What `message` and `text` only show as asterisks (a token): encrypted, and gone once it was sent.
+    secret: Mapped[str | None] = mapped_column(EncryptedText)
+
+    status: Mapped[str] = mapped_column(String(16), default=QUEUED, server_default=QUEUED)
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    next_attempt_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    claim: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
+    lease_until: Mapped[datetime | None]
+    provider: Mapped[str | None] = mapped_column(String(32))
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    error_class: Mapped[str | None] = mapped_column(String(16))
+    last_error: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[datetime | None]
+
+    happening: Mapped[Happening | None] = relationship()
+    attachments: Mapped[list[MailAttachment]] = relationship(cascade="all, delete-orphan", order_by="MailAttachment.id")
+
+
+class MailAttachment(Base):
+    """A file that goes with a mail, kept in the database: web and worker share no disk."""
+
+    __tablename__ = "mail_attachments"
+    __table_args__ = (Index("ix_mail_attachments_mail_id", "mail_id"),)
+
+    id: Mapped[BigId]
+    mail_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("mails.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    content_type: Mapped[str] = mapped_column(String(255))
+    content: Mapped[bytes] = deferred(mapped_column(LargeBinary))

@@ -1,0 +1,62 @@
+"""What one person was told in the app, and the actions that notifications are about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, desc, func, text
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, BigId, JsonObject, utc_now
+from app.models.happening import Happening
+from app.models.user import User
+
+# The strings are Open Event's: they are stored, filtered on and shown to admins.
+NEW_SESSION: Final = "New Session Proposal"
+SESSION_ACCEPT_REJECT: Final = "Session Accept or Reject"
+PASSWORD_CHANGE: Final = "Change Password"  # noqa: S105 - the name of an action
+
+
+class Notification(Base):
+    """One row per person and happening. Narrow on purpose: this is the table that grows."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        # The inbox: newest first, without what its owner has removed.
+        Index("ix_notifications_inbox", "user_id", desc("id"), postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "ix_notifications_unread",
+            "user_id",
+            desc("id"),
+            postgresql_where=text("NOT is_read AND deleted_at IS NULL"),
+        ),
+        Index("ix_notifications_happening_id", "happening_id"),
+        CheckConstraint("is_read = (read_at IS NOT NULL)", name="read_at"),
+    )
+
+    id: Mapped[BigId]
+    happening_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
+    received_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    is_read: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    read_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+    happening: Mapped[Happening] = relationship()
+
+    title: AssociationProxy[str] = association_proxy("happening", "title")
+    message: AssociationProxy[str] = association_proxy("happening", "message")
+    action: AssociationProxy[str] = association_proxy("happening", "action")
+    link: AssociationProxy[str | None] = association_proxy("happening", "link")
+    data: AssociationProxy[JsonObject | None] = association_proxy("happening", "data")
+
+    def mark(self, *, is_read: bool) -> None:
+        """Set read or unread; the time of the first reading stays while it is read."""
+        if is_read and not self.is_read:
+            self.read_at = utc_now()
+        elif not is_read:
+            self.read_at = None
+        self.is_read = is_read

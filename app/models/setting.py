@@ -1,0 +1,43 @@
+"""The one row of settings that admins change while the server runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import CheckConstraint, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, one_of
+from app.models.types import EncryptedText
+
+SETTING_ID: Final = 1
+EMAIL_SERVICES = ("smtp", "sendgrid", "disable")
+# Open Event's admin pages write the spellings with hyphens; both are taken, and read back as they were written.
+SMTP_ENCRYPTIONS = ("tls", "ssl", "tls_optional", "tls-optional", "none", "no-encryption")
+
+
+class Setting(Base):
+    """The settings; the check keeps them one row."""
+
+    __tablename__ = "settings"
+    __table_args__ = (
+        CheckConstraint(f"id = {SETTING_ID}", name="one_row"),
+        CheckConstraint(one_of("email_service", EMAIL_SERVICES), name="email_service"),
+        CheckConstraint(one_of("smtp_encryption", SMTP_ENCRYPTIONS), name="smtp_encryption"),
+        CheckConstraint("smtp_port BETWEEN 1 AND 65535", name="smtp_port"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, default=SETTING_ID)
+    app_name: Mapped[str] = mapped_column(String(255), default="Usher", server_default="Usher")
+    frontend_url: Mapped[str | None] = mapped_column(String(500))
+    email_service: Mapped[str] = mapped_column(String(16), default="smtp", server_default="smtp")
+    email_from: Mapped[str] = mapped_column(
+        String(254), default="noreply@example.org", server_default="noreply@example.org"
+    )
+    email_from_name: Mapped[str | None] = mapped_column(String(255))
+    sendgrid_key: Mapped[str | None] = mapped_column(EncryptedText)
+    smtp_host: Mapped[str | None] = mapped_column(String(255))
+    smtp_port: Mapped[int | None] = mapped_column(Integer)
+    smtp_username: Mapped[str | None] = mapped_column(String(255))
+    smtp_password: Mapped[str | None] = mapped_column(EncryptedText)
+    smtp_encryption: Mapped[str] = mapped_column(String(16), default="tls", server_default="tls")

@@ -1,0 +1,36 @@
+"""People who can log in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, BigId, CreatedAt
+
+
+class User(Base):
+    """An account. The address is unique without regard to case (RFC 5321 lets case matter; no provider does)."""
+
+    __tablename__ = "users"
+    __table_args__ = (Index("uq_users_email_lower", func.lower(text("email")), unique=True),)
+
+    id: Mapped[BigId]
+    email: Mapped[str] = mapped_column(String(254))
+    password_hash: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    first_name: Mapped[str | None] = mapped_column(String(255))
+    last_name: Mapped[str | None] = mapped_column(String(255))
+    language: Mapped[str] = mapped_column(String(35), default="en", server_default="en")
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
+    is_admin: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    is_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    # Part of every login token: raising it ends all the tokens given out before.
+    token_version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[datetime | None]
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, as far as they are known."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)

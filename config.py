@@ -1,0 +1,123 @@
+"""What the environment decides: one class for each `APP_ENVIRONMENT`, read when the application is made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+ENVIRONMENTS = ("development", "testing", "staging", "production")
+
+# Domains reserved for documentation and tests (RFC 2606, RFC 6761): mail to them reaches no real person.
+RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "test", "invalid", "localhost")
+
+REQUIRED_IN_PRODUCTION = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SETTINGS_KEY")
+
+
+class ConfigurationError(RuntimeError):
+    """The environment lacks something, or holds something that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The application's configuration; see README, section "Environment", for each variable."""
+
+    environment: str = "development"
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    settings_key: str = field(default="", repr=False)
+    frontend_url: str = "http://127.0.0.1:5000"
+    allowed_recipients: tuple[str, ...] = RESERVED_DOMAINS
+    allow_private_hosts: bool = True
+    sendgrid_api_url: str = "https://api.sendgrid.com"
+    smtp_ca_file: str = ""
+    trusted_proxies: int = 0
+    rate_limits: bool = True
+
+    @property
+    def is_production(self) -> bool:
+        """Whether mail may leave to anybody, and nothing is taken for granted."""
+        return self.environment == "production"
+
+    def to_flask(self) -> dict[str, Any]:
+        """The same as Flask and its extensions name it."""
+        return {
+            "USHER": self,
+            "SECRET_KEY": self.secret_key,
+            "TESTING": self.environment == "testing",
+            "SQLALCHEMY_DATABASE_URI": self.database_url,
+            "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8},
+            "MAX_CONTENT_LENGTH": 1024 * 1024,
+            "PAGE_SIZE": 20,
+            "JWT_IDENTITY_CLAIM": "identity",
+            "JWT_ACCESS_TOKEN_EXPIRES": timedelta(days=1),
+            "RATELIMIT_ENABLED": self.rate_limits,
+            "RATELIMIT_STORAGE_URI": self.redis_url,
+            "RATELIMIT_STORAGE_OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+            "RATELIMIT_HEADERS_ENABLED": True,
+            # Redis away: each process counts in its own memory until Redis answers again.
+            "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+            "RATELIMIT_KEY_PREFIX": "usher",
+        }
+
+
+def load(environ: dict[str, str] | None = None) -> Config:
+    """Read the configuration from `environ` (default: the process's own).
+
+    Raises:
+        ConfigurationError: a variable is missing or has a value that cannot be used.
+    """
+    env = dict(os.environ) if environ is None else environ
+    environment = env.get("APP_ENVIRONMENT", "development")
+    if environment not in ENVIRONMENTS:
+        raise ConfigurationError(f"APP_ENVIRONMENT is {environment!r}: set it to one of {', '.join(ENVIRONMENTS)}.")
+    _require(env, environment)
+    return Config(
+        environment=environment,
+        database_url=_database_url(env["DATABASE_URL"]),
+        redis_url=env["REDIS_URL"],
+        secret_key=env["SECRET_KEY"],
+        settings_key=env["SETTINGS_KEY"],
+        frontend_url=env.get("FRONTEND_URL", Config.frontend_url).rstrip("/"),
+        allowed_recipients=_list(env.get("MAIL_ALLOWED_RECIPIENTS")) or RESERVED_DOMAINS,
+        allow_private_hosts=_flag(env, "MAIL_ALLOW_PRIVATE_HOSTS", default=environment in ("development", "testing")),
+        sendgrid_api_url=env.get("SENDGRID_API_URL", Config.sendgrid_api_url),
+        smtp_ca_file=env.get("SMTP_CA_FILE", ""),
+        trusted_proxies=int(env.get("TRUSTED_PROXIES", "0")),
+        rate_limits=_flag(env, "RATE_LIMITS", default=True),
+    )
+
+
+def _require(env: dict[str, str], environment: str) -> None:
+    missing = [name for name in REQUIRED_IN_PRODUCTION if not env.get(name)]
+    if not missing:
+        return
+    hint = (
+        "set them in the environment of every process"
+        if environment == "production"
+        else "set them, or run `python manage.py dev`, which starts servers of its own"
+    )
+    raise ConfigurationError(f"Missing configuration: {', '.join(missing)}: {hint}.")
+
+
+def _database_url(url: str) -> str:
+    """SQLAlchemy's name of the driver, for the spellings that hosting services use."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg2://" + url.removeprefix(scheme)
+    if not url.startswith("postgresql+psycopg2://"):
+        raise ConfigurationError("DATABASE_URL must begin with postgresql://: PostgreSQL is the only database.")
+    return url
+
+
+def _list(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in (value or "").replace(",", " ").split() if part.strip())
+
+
+def _flag(env: dict[str, str], name: str, *, default: bool) -> bool:
+    value = env.get(name, "").strip().lower()
+    if value in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
+        return default if value == "" else value in ("1", "true", "yes", "on")
+    raise ConfigurationError(f"{name} is {value!r}: set it to true or false.")
