@@ -1,0 +1,67 @@
+"""The admin's settings, and what they decide for a message: whether it is sent, and from whom."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from flask import current_app
+from sqlalchemy import select
+
+from app.models import MessageSettings, Setting, db
+from app.models.setting import SETTING_ID
+from config import Config
+
+_SWITCHES: Final = "usher.message_settings"
+
+
+def get_settings() -> Setting:
+    """The one row of settings; made with its defaults if a database has lost it."""
+    setting = db.session.get(Setting, SETTING_ID)
+    if setting is None:
+        setting = Setting(id=SETTING_ID)
+        db.session.add(setting)
+        db.session.flush()
+    return setting
+
+
+def get_config() -> Config:
+    """What the environment decided."""
+    config: Config = current_app.config["USHER"]
+    return config
+
+
+def mail_is_on(action: str) -> bool:
+    """Whether the admins let this action send mails; an action without a row is on."""
+    return _switches().get(action, (True, True))[0]
+
+
+def notification_is_on(action: str) -> bool:
+    """Whether the admins let this action send notifications; an action without a row is on."""
+    return _switches().get(action, (True, True))[1]
+
+
+def make_frontend_url(path: str, **query: str) -> str:
+    """An address that a person can open: the front end's, from the settings or else from the environment.
+
+    Never taken from the request: its Host header is the client's word.
+    """
+    base = (get_settings().frontend_url or get_config().frontend_url).rstrip("/")
+    return f"{base}{path}" + (f"?{urlencode(query)}" if query else "")
+
+
+def forget_switches() -> None:
+    """Read the message settings anew at the next question; called at the end of every transaction."""
+    db.session.info.pop(_SWITCHES, None)
+
+
+def _switches() -> dict[str, tuple[bool, bool]]:
+    """All message settings, read once per transaction: one request may tell fifty people of one action."""
+    info = db.session.info
+    if _SWITCHES not in info:
+        rows = db.session.execute(
+            select(MessageSettings.action, MessageSettings.mail_status, MessageSettings.notification_status)
+        )
+        info[_SWITCHES] = {action: (mail, notification) for action, mail, notification in rows}
+    switches: dict[str, tuple[bool, bool]] = info[_SWITCHES]
+    return switches
