@@ -1,0 +1,1 @@
+"""Who somebody is: passwords, login tokens, links in mails, and how often one may try."""

@@ -1,0 +1,39 @@
+"""How often one may try a password or ask for a link: by address and by account, counted in Redis.
+
+With Redis away each process counts in its own memory until it is back (`RATELIMIT_IN_MEMORY_FALLBACK_ENABLED`): a
+login is never refused for want of Redis, and never unlimited.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Flask, Response, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+# Only failed logins count, so that a whole office behind one address can work.
+LOGIN_PER_ADDRESS: Final = "60 per minute; 600 per hour"
+LOGIN_PER_ACCOUNT: Final = "10 per minute; 60 per hour"
+LINKS_PER_ADDRESS: Final = "30 per minute; 200 per hour"
+LINKS_PER_ACCOUNT: Final = "5 per hour"
+
+limiter: Final = Limiter(key_func=get_remote_address, default_limits=[])
+
+
+def init_app(app: Flask) -> None:
+    """Take the limits into use."""
+    limiter.init_app(app)
+
+
+def account_key() -> str:
+    """The account that a request is about, as its body names it; the address of the client where it names none."""
+    body: Any = request.get_json(silent=True)
+    data = body.get("data") if isinstance(body, dict) and isinstance(body.get("data"), dict) else body
+    name = (data.get("email") or data.get("username")) if isinstance(data, dict) else None
+    return f"account:{name.strip().casefold()[:254]}" if isinstance(name, str) else get_remote_address()
+
+
+def failed(response: Response) -> bool:
+    """Whether an answer says that the password was wrong."""
+    return response.status_code == 401  # noqa: PLR2004 - Unauthorized

@@ -1,0 +1,42 @@
+"""Finding out, at every request, who is asking."""
+
+from __future__ import annotations
+
+from flask import Flask, g, request
+from flask_jwt_extended import JWTManager
+
+from app.api.jsonapi.errors import Unauthorized
+from app.api.viewer import ANONYMOUS, Viewer
+from app.auth.tokens import TokenError, user_of
+
+# Open Event's clients send JWT; RFC 6750's scheme is Bearer. Schemes are compared without case (RFC 9110, 11.1).
+SCHEMES = ("jwt", "bearer")
+
+
+def init_app(app: Flask) -> None:
+    """Set `g.viewer` before every request."""
+    JWTManager(app)
+    app.before_request(_set_viewer)
+
+
+def _set_viewer() -> None:
+    g.viewer = ANONYMOUS
+    if request.routing_exception is None:
+        g.viewer = read_viewer(request.headers.get("Authorization"))
+
+
+def read_viewer(header: str | None) -> Viewer:
+    """Who the `Authorization` header says is asking.
+
+    Raises:
+        Unauthorized: there is a header, but no usable token in it.
+    """
+    if not header:
+        return ANONYMOUS
+    scheme, _, token = header.strip().partition(" ")
+    if scheme.lower() not in SCHEMES or not token.strip():
+        raise Unauthorized("The Authorization header must be: JWT <token>.")
+    try:
+        return Viewer(user_of(token.strip()))
+    except TokenError as error:
+        raise Unauthorized(str(error)) from error

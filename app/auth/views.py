@@ -1,0 +1,155 @@
+"""The routes of logging in and of the links in mails; they take and answer plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, g, jsonify
+from sqlalchemy import func, select
+
+from app.api.helpers.mail import send_email_confirmation, send_email_password_change, send_email_password_reset
+from app.api.helpers.notification import send_notif_password_change
+from app.api.helpers.settings import make_frontend_url
+from app.api.jsonapi.document import read_json
+from app.api.jsonapi.errors import BadRequest, Unauthorized, Unprocessable
+from app.auth.limits import (
+    LINKS_PER_ACCOUNT,
+    LINKS_PER_ADDRESS,
+    LOGIN_PER_ACCOUNT,
+    LOGIN_PER_ADDRESS,
+    account_key,
+    failed,
+    limiter,
+)
+from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password, needs_rehash, verify_password
+from app.auth.tokens import RESET, VERIFY, TokenError, link_token, login_token, use_link_token
+from app.models import User, db
+
+
+@limiter.limit(LOGIN_PER_ADDRESS, deduct_when=failed)
+@limiter.limit(LOGIN_PER_ACCOUNT, key_func=account_key, deduct_when=failed)
+def create_session() -> Response:
+    """Log in: `{"email" or "username", "password"}` gives `{"access_token"}`."""
+    body = read_json()
+    email, password = body.get("email") or body.get("username"), body.get("password")
+    if not isinstance(email, str) or not isinstance(password, str) or not email or not password:
+        raise BadRequest("The body must have email (or username) and password.", pointer="")
+    user = find_user(email)
+    if not verify_password(user.password_hash if user else None, password[: MAX_LENGTH + 1]) or user is None:
+        raise Unauthorized("The e-mail address or the password is wrong.")
+    if needs_rehash(user.password_hash):
+        user.password_hash = hash_password(password)
+        db.session.commit()
+    return jsonify(access_token=login_token(user))
+
+
+def verify_email() -> Response:
+    """Confirm an address with the token of the mail: `{"data": {"token"}}`."""
+    confirm(_text(_data(), "token"))
+    return jsonify(message="The e-mail address is confirmed.")
+
+
+def confirm(token: str) -> User:
+    """Take a confirmation token and commit.
+
+    Raises:
+        BadRequest: it cannot be used.
+    """
+    user = _use(token, VERIFY)
+    user.is_verified = True
+    db.session.commit()
+    return user
+
+
+@limiter.limit(LINKS_PER_ADDRESS)
+@limiter.limit(LINKS_PER_ACCOUNT, key_func=account_key)
+def ask_for_reset() -> Response:
+    """Send a link to a new password, if there is such an account: `{"data": {"email"}}`."""
+    user = find_user(_text(_data(), "email"))
+    if user is not None:
+        send_email_password_reset(user.email, make_frontend_url("/reset-password", token=link_token(user, RESET)))
+        db.session.commit()
+    return jsonify(message="If there is an account with this address, a mail with a link is on its way.")
+
+
+def reset_password() -> Response:
+    """Set a new password with the token of the mail: `{"data": {"token", "password"}}`."""
+    data = _data()
+    reset(_text(data, "token"), _text(data, "password"))
+    return jsonify(message="The password is changed. Log in with the new one.")
+
+
+def reset(token: str, password: str) -> User:
+    """Take a reset token and commit the new password; following the link also proves the address.
+
+    Raises:
+        BadRequest: the token cannot be used.
+        Unprocessable: the password is too short or too long.
+    """
+    check_password(password)
+    user = _use(token, RESET)
+    user.is_verified = True
+    set_password(user, password)
+    db.session.commit()
+    return user
+
+
+@limiter.limit(LOGIN_PER_ADDRESS, deduct_when=failed)
+def change_password() -> Response:
+    """Change one's own password: `{"data": {"old-password", "new-password"}}`."""
+    data = _data()
+    old, new = _text(data, "old-password"), _text(data, "new-password")
+    user = g.viewer.user
+    if not verify_password(user.password_hash, old[: MAX_LENGTH + 1]):
+        raise BadRequest("The old password is wrong.", pointer="/data/old-password")
+    check_password(new, "/data/new-password")
+    set_password(user, new)
+    db.session.commit()
+    return jsonify(message="The password is changed, and every earlier login has ended.", access_token=login_token(user))
+
+
+def set_password(user: User, password: str) -> None:
+    """Set the password, end every earlier login, and tell the user."""
+    user.password_hash = hash_password(password)
+    user.token_version += 1
+    send_email_password_change(user.email)
+    send_notif_password_change(user)
+
+
+def check_password(password: str, pointer: str = "/data/password") -> None:
+    """Refuse a password that is too short or too long.
+
+    Raises:
+        Unprocessable: it is.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise Unprocessable(f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.", pointer=pointer)
+
+
+def find_user(email: str) -> User | None:
+    """The account with this address, whatever its case."""
+    return db.session.scalar(
+        select(User).where(func.lower(User.email) == func.lower(email.strip()), User.deleted_at.is_(None))
+    )
+
+
+def _use(token: str, purpose: str) -> User:
+    try:
+        return use_link_token(token, purpose)
+    except TokenError as error:
+        raise BadRequest(str(error), pointer="/data/token") from error
+
+
+def _data() -> Mapping[str, Any]:
+    data = read_json().get("data")
+    if not isinstance(data, dict):
+        raise BadRequest('The body must be {"data": {…}}.', pointer="/data")
+    return data
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"{name} is missing.", pointer=f"/data/{name}")
+    return value

@@ -1,0 +1,58 @@
+"""Celery, made from the Flask application: the broker carries ids, the database carries everything else."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from celery import Celery, Task
+from flask import Flask
+
+from config import Config
+
+# Seconds between two sweeps: how long a mail waits at most when the broker has lost its hand-over.
+SWEEP_INTERVAL: Final = 5.0
+
+
+def make_celery(app: Flask) -> Celery:
+    """Make the Celery application whose tasks run in `app`'s context, and keep it as `app.extensions["celery"]`."""
+
+    class ContextTask(Task):  # type: ignore[misc]
+        """A task that sees the application, and leaves no database session behind."""
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            with app.app_context():
+                return self.run(*args, **kwargs)
+
+    config: Config = app.config["USHER"]
+    celery = Celery("usher", task_cls=ContextTask, include=["app.delivery.tasks"])
+    celery.conf.update(
+        broker_url=config.redis_url,
+        # Nobody waits for results: outcomes are in the rows.
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue="usher",
+        # A task is only a hint to look into the table, so losing one costs a sweep's interval and repeating one costs
+        # nothing: tasks are acknowledged early, and the broker redelivers none (celery/kombu#337).
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=2,
+        broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True},
+        # A schedule in memory: there is nothing in it to remember, and a container needs no writable folder.
+        beat_scheduler="celery.beat:Scheduler",
+        beat_max_loop_interval=SWEEP_INTERVAL,
+        beat_schedule={
+            "sweep": {
+                "task": "usher.sweep",
+                "schedule": SWEEP_INTERVAL,
+                # With all workers away the sweeps do not pile up in the broker.
+                "options": {"expires": SWEEP_INTERVAL},
+            }
+        },
+    )
+    celery.set_default()
+    app.extensions["celery"] = celery
+    return celery

@@ -1,0 +1,160 @@
+"""Claiming: a batch of due mails belongs to one worker, for as long as that worker shows that it lives.
+
+A claim is a random name in the rows and a lease. `SKIP LOCKED` lets two workers claim side by side without waiting;
+an outcome is only written under the claim's name, so a worker that lost its lease cannot overwrite its successor's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from app.models.types import cipher
+
+# Seconds that a claim holds without a sign of life, and between two signs of life.
+LEASE: Final = 20.0
+RENEW_EVERY: Final = 5.0
+# Mails in one claim: large enough that claiming costs little, small enough that a dead worker holds up few.
+BATCH: Final = 100
+
+_CLAIM = """
+UPDATE mails SET status = 'sending', claim = :claim, lease_until = now() + make_interval(secs => :lease)
+WHERE id IN (
+    SELECT id FROM mails
+    WHERE status IN ('queued', 'deferred') AND next_attempt_at <= now() {only}
+    ORDER BY next_attempt_at, id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, recipient, bcc, reply_to, action, subject, message, text, message_id, secret, attempts, time
+"""
+CLAIM_DUE: Final = text(_CLAIM.format(only=""))
+CLAIM_IDS: Final = text(_CLAIM.format(only="AND id = ANY(:ids)"))
+
+RENEW: Final = text(
+    "UPDATE mails SET lease_until = now() + make_interval(secs => :lease) WHERE claim = :claim AND status = 'sending'"
+)
+
+# A worker died with these in its hands. Its try counts, so that a mail that kills its worker does not do so for ever.
+RECOVER: Final = text(
+    """
+    UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + 1,
+        next_attempt_at = now(), error_class = 'transient',
+        last_error = 'The worker that was sending this mail ended before it wrote an outcome; it is tried again.'
+    WHERE id IN (
+        SELECT id FROM mails WHERE status = 'sending' AND lease_until < now()
+        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMail:
+    """What a worker needs of a mail to send it; no ORM object, since hundreds pass in a second."""
+
+    id: int
+    recipient: str
+    bcc: tuple[str, ...]
+    reply_to: tuple[str, ...]
+    action: str
+    subject: str
+    message: str
+    text: str
+    message_id: str
+    secret: str | None = field(repr=False)
+    attempts: int
+    time: datetime
+
+
+def claim_batch(connection: Connection, ids: Sequence[int] | None = None) -> tuple[str, list[ClaimedMail]]:
+    """Claim up to `BATCH` mails that are due: of these ids, or of all; oldest due first.
+
+    Args:
+        connection: one in autocommit mode.
+        ids: only these; None for any.
+
+    Returns:
+        The claim's name and the mails (none if nothing is due).
+    """
+    claim = str(uuid4())
+    parameters: dict[str, Any] = {"claim": claim, "lease": LEASE, "limit": BATCH}
+    if ids is not None:
+        parameters["ids"] = list(ids)
+    rows = connection.execute(CLAIM_DUE if ids is None else CLAIM_IDS, parameters).all()
+    # RETURNING keeps no order.
+    return claim, sorted((_claimed(row) for row in rows), key=lambda mail: mail.id)
+
+
+def recover_lost(connection: Connection, limit: int = 10_000) -> int:
+    """Put mails of workers that died back into the queue, and return how many there were."""
+    return connection.execute(RECOVER, {"limit": limit}).rowcount
+
+
+def _claimed(row: Any) -> ClaimedMail:
+    secret = cipher().decrypt(row.secret.encode()).decode() if row.secret else None
+    return ClaimedMail(
+        id=row.id,
+        recipient=row.recipient,
+        bcc=tuple(row.bcc),
+        reply_to=tuple(row.reply_to),
+        action=row.action,
+        subject=row.subject,
+        message=row.message,
+        text=row.text,
+        message_id=row.message_id,
+        secret=secret,
+        attempts=row.attempts,
+        time=row.time,
+    )
+
+
+class Lease:
+    """Keeps a claim alive from a thread of its own, however long one server lets us wait.
+
+    `holds` is by this process's own clock, and earlier than the database's: a process that was stopped and wakes up
+    too late sees that it must not send.
+    """
+
+    def __init__(self, engine: Engine, claim: str) -> None:
+        self._engine = engine
+        self._claim = claim
+        self._until = time.monotonic() + LEASE - RENEW_EVERY
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the mails of the claim are surely still ours."""
+        return time.monotonic() < self._until
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._done.wait(RENEW_EVERY):
+            asked_at = time.monotonic()
+            try:
+                with self._engine.connect() as connection:
+                    connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+                        RENEW, {"claim": self._claim, "lease": LEASE}
+                    )
+            except OperationalError:
+                continue  # the database is away: without a renewal `holds` ends by itself
+            self._until = asked_at + LEASE - RENEW_EVERY

@@ -1,0 +1,23 @@
+"""The playpen: outside production, mail leaves only to addresses and domains that were allowed by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from config import Config
+
+
+def refused(recipients: Iterable[str], config: Config) -> list[str]:
+    """Those of the recipients that mail may not leave to; none in production."""
+    if config.is_production:
+        return []
+    return [address for address in recipients if not is_allowed(address, config.allowed_recipients)]
+
+
+def is_allowed(address: str, allowed: Iterable[str]) -> bool:
+    """Whether an address is one of those allowed: itself, or in an allowed domain or a domain below it."""
+    address = address.lower()
+    domain = address.rpartition("@")[2]
+    return any(
+        address == entry if "@" in entry else domain == entry or domain.endswith(f".{entry}") for entry in allowed
+    )

@@ -1,0 +1,45 @@
+"""From a row to what is sent: the message in its frame, the secret in its place, the sender's name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+from app.api.helpers.templates import MASK, escape
+from app.delivery.claims import ClaimedMail
+from app.delivery.services import Sender
+from app.delivery.transports.base import Attachment, Envelope
+
+
+@cache
+def _layout() -> str:
+    return resources.files("app").joinpath("templates/mail/layout.html").read_text(encoding="utf-8")
+
+
+def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment, ...] = ()) -> Envelope:
+    """The mail as a transport takes it."""
+    body, text = mail.message, mail.text
+    if mail.secret:
+        body, text = body.replace(MASK, escape(mail.secret)), text.replace(MASK, mail.secret)
+    html = _layout().format(
+        lang="en",
+        dir="ltr",
+        subject=escape(mail.subject),
+        app_name=escape(sender.app_name),
+        frontend_url=escape(sender.frontend_url),
+        body=body,
+    )
+    return Envelope(
+        mail_id=mail.id,
+        action=mail.action,
+        message_id=mail.message_id,
+        sender=sender.address,
+        sender_name=sender.name,
+        recipient=mail.recipient,
+        bcc=mail.bcc,
+        reply_to=mail.reply_to,
+        subject=mail.subject,
+        html=html,
+        text=f"{text}\n\n-- \n{sender.app_name} <{sender.frontend_url}>\n",
+        attachments=attachments,
+    )

@@ -1,0 +1,134 @@
+"""The worker's loop: claim a batch, send each mail, write each outcome."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, select
+
+from app.delivery.claims import ClaimedMail, Lease, claim_batch
+from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
+from app.delivery.playpen import refused
+from app.delivery.render import to_envelope
+from app.delivery.services import DISABLED, Service, close_transport, read_service, transport_for
+from app.delivery.transports.base import Attachment, Transport, TransportError
+from app.models.mail import MailAttachment
+from config import Config
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Batch:
+    """A claimed batch on its way, and how many of it ended how."""
+
+    connection: Connection
+    claim: str
+    mails: list[ClaimedMail]
+    lease: Lease
+    attachments: dict[int, tuple[Attachment, ...]]
+    tally: Counter[str] = field(default_factory=Counter)
+
+
+def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seconds: float = 60.0) -> Counter[str]:
+    """Send what is due, batch after batch, until nothing is or the time is over.
+
+    Args:
+        engine: the database; outcomes are committed one by one, on a connection of their own.
+        config: the application's configuration.
+        ids: only these mails; None for all that are due.
+        seconds: no new batch is claimed after this time, so that a worker can be stopped.
+
+    Returns:
+        How many mails got which status.
+    """
+    tally: Counter[str] = Counter()
+    stop_at = time.monotonic() + seconds
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while time.monotonic() < stop_at:
+            claim, mails = claim_batch(connection, ids)
+            if not mails:
+                break
+            with Lease(engine, claim) as lease:
+                batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
+                _send_batch(batch, config)
+            tally += batch.tally
+    return tally
+
+
+def _send_batch(batch: Batch, config: Config) -> None:
+    try:
+        service = read_service(batch.connection, config)
+        if service.name == DISABLED:
+            _suppress_all(batch, "Mail is switched off: email-service is 'disable' in the settings.")
+            return
+        transport = transport_for(service)
+    except TransportError as error:
+        _defer_rest(batch, 0, error)
+        return
+    for position, mail in enumerate(batch.mails):
+        if not batch.lease.holds:
+            close_transport()
+            log.error("The lease on %d mails ran out: they are left to others.", len(batch.mails) - position)
+            return
+        error = _send_one(batch, mail, service, transport, config)
+        if error is not None and (error.connection_lost or error.kind == "configuration"):
+            # What stopped this mail stops the others too: do not wait for the same answer a hundred times.
+            _defer_rest(batch, position + 1, error)
+            return
+
+
+def _send_one(
+    batch: Batch, mail: ClaimedMail, service: Service, transport: Transport, config: Config
+) -> TransportError | None:
+    """Send one mail and write its outcome; return the error, if there was one."""
+    outside = refused((mail.recipient, *mail.bcc), config)
+    if outside:
+        reason = f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
+        write_suppressed(batch.connection, batch.claim, mail, reason)
+        batch.tally["suppressed"] += 1
+        return None
+    try:
+        receipt = transport.send(to_envelope(mail, service.sender, batch.attachments.get(mail.id, ())))
+    except TransportError as error:
+        status = write_error(batch.connection, batch.claim, mail, error)
+        batch.tally[status] += 1
+        log.warning("Mail %d (%s), try %d: %s: %s", mail.id, mail.action, mail.attempts + 1, status, error)
+        return error
+    write_sent(batch.connection, batch.claim, mail, receipt)
+    batch.tally["sent"] += 1
+    return None
+
+
+def _suppress_all(batch: Batch, reason: str) -> None:
+    for mail in batch.mails:
+        write_suppressed(batch.connection, batch.claim, mail, reason)
+    batch.tally["suppressed"] += len(batch.mails)
+
+
+def _defer_rest(batch: Batch, start: int, error: TransportError) -> None:
+    """Let the mails wait that were not tried: for the server or the settings, or, if it was one mail's, for nothing."""
+    rest = batch.mails[start:]
+    if error.kind in ("connection", "configuration"):
+        for mail in rest:
+            write_error(batch.connection, batch.claim, mail, error, tried=False)
+        batch.tally["deferred"] += len(rest)
+    else:
+        release(batch.connection, batch.claim, rest)
+
+
+def _attachments(connection: Connection, mails: Sequence[ClaimedMail]) -> dict[int, tuple[Attachment, ...]]:
+    table = MailAttachment.__table__
+    rows = connection.execute(
+        select(table.c.mail_id, table.c.name, table.c.content_type, table.c.content)
+        .where(table.c.mail_id.in_([mail.id for mail in mails]))
+        .order_by(table.c.id)
+    )
+    found: dict[int, tuple[Attachment, ...]] = {}
+    for mail_id, name, content_type, content in rows:
+        found[mail_id] = (*found.get(mail_id, ()), Attachment(name, content_type, bytes(content)))
+    return found

@@ -1,0 +1,64 @@
+"""The Celery tasks: thin, since the work is in the modules beside."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from celery import current_app as celery
+from celery import shared_task
+from flask import current_app
+from sqlalchemy import text
+
+from app.delivery.celery_app import SWEEP_INTERVAL
+from app.delivery.claims import BATCH, recover_lost
+from app.delivery.sender import drain
+from app.models import db
+
+log = logging.getLogger(__name__)
+
+# Drains that one sweep starts at most: more than a host has processes only wait in the broker.
+DRAINS_PER_SWEEP: Final = 8
+# Seconds that one task sends for: short enough that a worker which is told to stop does so soon.
+DRAIN_SECONDS: Final = 20.0
+
+# Just committed mails are on their way through the broker: leave them to their own hand-over for a moment.
+COUNT_DUE: Final = text(
+    """
+    SELECT count(*) FROM (
+        SELECT 1 FROM mails
+        WHERE status IN ('queued', 'deferred') AND next_attempt_at <= now() - make_interval(secs => :age)
+        LIMIT :limit
+    ) AS due
+    """
+)
+
+
+@shared_task(name="usher.deliver")
+def deliver(ids: list[int]) -> None:
+    """Send these mails, as far as they are due and nobody else has them."""
+    tally = drain(db.engine, current_app.config["USHER"], ids)
+    log.info("Delivered %s", dict(tally))
+
+
+@shared_task(name="usher.drain")
+def drain_due() -> None:
+    """Send whatever is due."""
+    tally = drain(db.engine, current_app.config["USHER"], seconds=DRAIN_SECONDS)
+    if tally:
+        log.info("Drained %s", dict(tally))
+
+
+@shared_task(name="usher.sweep")
+def sweep() -> None:
+    """Take back what dead workers held, and start drains for what is due."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        lost = recover_lost(connection)
+        limit = DRAINS_PER_SWEEP * BATCH
+        age = 0.0 if lost else SWEEP_INTERVAL / 5
+        due = connection.execute(COUNT_DUE, {"age": age, "limit": limit}).scalar_one()
+    if lost:
+        log.warning("%d mails were taken back from workers that ended.", lost)
+    for _ in range(-(-due // BATCH)):
+        celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
+
