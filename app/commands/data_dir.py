@@ -1,0 +1,37 @@
+"""The option that every command takes: `--data-dir`, for the servers of a `manage.py dev` that runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from app.embedded.errors import StackError
+from app.embedded.runtime import read_runtime
+
+DEFAULT_DATA_DIR: Final = ".usher"
+
+
+def data_dir_option() -> click.Option:
+    """`--data-dir`: sets the environment before the command runs."""
+    return click.Option(
+        ["--data-dir"],
+        type=click.Path(file_okay=False, path_type=Path),
+        expose_value=False,
+        is_eager=True,
+        callback=_use,
+        help=f"Use the servers of the `manage.py dev` that runs on this folder "
+        f"(default without DATABASE_URL: {DEFAULT_DATA_DIR}).",
+    )
+
+
+def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    if value is None and os.environ.get("DATABASE_URL"):
+        return
+    try:
+        os.environ.update(read_runtime(value or Path(DEFAULT_DATA_DIR)).env)
+    except StackError as error:
+        hint = "" if value else " Or set DATABASE_URL, REDIS_URL, SECRET_KEY and SETTINGS_KEY."
+        raise click.ClickException(f"{error}.{hint}") from error

@@ -1,0 +1,52 @@
+"""`manage.py dev`: everything on one machine, for development and for a first look."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from app.commands.data_dir import DEFAULT_DATA_DIR
+from app.embedded.application import Application
+from app.embedded.errors import StackError, StoppedBySignal
+from app.embedded.stack import EmbeddedStack
+
+
+@click.command()
+@click.option("--port", default=5000, show_default=True, help="Where the web server listens, on 127.0.0.1.")
+@click.option(
+    "--data-dir",
+    default=DEFAULT_DATA_DIR,
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where PostgreSQL, Valkey, the mails and the logs are kept.",
+)
+def dev(port: int, data_dir: Path) -> None:
+    """Run web, worker, beat and a mail catcher on embedded PostgreSQL and Valkey, until Ctrl-C."""
+    catcher_port_before = _catcher_port(data_dir)
+    try:
+        with EmbeddedStack(data_dir, handle_signals=True) as stack:
+            application = Application(stack, port, os.environ)
+            application.migrate(catcher_port_before)
+            application.start()
+            click.echo(f"mail is kept in {stack.mail_dir}, logs in {stack.data_dir / 'log'}")
+            click.echo(f"ready {application.url}")
+            sys.stdout.flush()
+            code = stack.wait()
+    except StoppedBySignal:
+        code = 0
+    except StackError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(code)
+
+
+def _catcher_port(data_dir: Path) -> int:
+    """The port that the catcher had the last time: settings that still name it follow it to another one."""
+    try:
+        known = json.loads((data_dir / "ports.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+    return int(known.get("mailcatcher", 0)) if isinstance(known, dict) else 0

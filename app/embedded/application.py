@@ -1,0 +1,95 @@
+"""The application on the embedded stack: migrated, then web, worker and beat; `dev`, the demo and tests start it."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psycopg2
+
+from app.embedded.errors import StackError
+from app.embedded.ports import LOOPBACK, is_free
+from app.embedded.stack import EmbeddedStack
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+BIN: Final = Path(sys.executable).parent
+
+# Mail of an installation that nobody has set up yet goes to the catcher; what an admin has set stays.
+_USE_CATCHER: Final = """
+UPDATE settings SET smtp_host = %(host)s, smtp_port = %(port)s, smtp_encryption = 'none'
+WHERE id = 1 AND (smtp_host IS NULL OR (smtp_host = %(host)s AND smtp_port = %(before)s))
+"""
+
+
+@dataclass(frozen=True)
+class Application:
+    """Usher's own processes on a stack that runs."""
+
+    stack: EmbeddedStack
+    port: int
+    environ: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where the web server listens."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the processes get beyond the stack's own environment."""
+        return {
+            "APP_ENVIRONMENT": self.environ.get("APP_ENVIRONMENT", "development"),
+            "FRONTEND_URL": self.environ.get("FRONTEND_URL", self.url),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def migrate(self, catcher_port_before: int = 0) -> None:
+        """Bring the database to the newest schema, and send mail to the catcher unless settings say otherwise."""
+        self.stack.run("migrate", [sys.executable, "manage.py", "db", "upgrade"], env=self.env, cwd=ROOT)
+        url = self.stack.env["DATABASE_URL"].replace("postgresql+psycopg2://", "postgresql://")
+        values = {"host": LOOPBACK, "port": self.stack.mail_port, "before": catcher_port_before}
+        with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute(_USE_CATCHER, values)
+        connection.close()
+
+    def start(self) -> None:
+        """Start web, worker and beat, and wait until the web server is ready.
+
+        Raises:
+            StackError: the port is taken, or a process ended.
+        """
+        if not is_free(self.port):
+            raise StackError(f"port {self.port} is in use: stop what listens there, or choose another with --port")
+        self.start_worker()
+        self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
+        self.start_web()
+        self.stack.wait_until(self.is_ready, "the web server")
+
+    def start_web(self) -> None:
+        """Start the web server; see `is_ready`."""
+        bind = f"{LOOPBACK}:{self.port}"
+        options = ["--bind", bind, "--workers", "2", "--threads", "4", "--graceful-timeout", "5"]
+        self._add("web", [str(BIN / "gunicorn"), "manage:app", *options])
+
+    def start_worker(self, name: str = "worker", processes: int = 2) -> None:
+        """Start a Celery worker."""
+        options = ["--concurrency", str(processes), "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
+        celery = [str(BIN / "celery"), "-A", "celery_worker.celery", "worker", "--hostname", f"{name}@usher"]
+        self._add(name, [*celery, *options])
+
+    def is_ready(self) -> bool:
+        """Whether the web server answers and reaches database and broker."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/ready", timeout=5) as answer:  # noqa: S310 - our own http URL
+                ready: bool = answer.status == 200  # noqa: PLR2004 - OK
+        except (urllib.error.URLError, OSError):
+            return False
+        return ready
+
+    def _add(self, name: str, argv: list[str]) -> None:
+        self.stack.add(name, argv, env=self.env, cwd=ROOT)
