@@ -1,0 +1,1 @@
+"""Tests of Usher: folders mirror those of app, names are sentences."""

@@ -1,0 +1,151 @@
+"""Real servers, started once a session; every test finds empty tables, an empty broker and default settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import text
+
+from app import create_app
+from app.auth.passwords import hash_password
+from app.auth.tokens import login_token
+from app.embedded.stack import EmbeddedStack
+from app.models import Event, EventRole, Speaker, User, db
+from app.models.base import utc_now
+from tests.support.api import Api
+
+# One argon2 hash for all the people of the tests: making one takes as long as a whole test.
+PASSWORD = "correct horse battery"
+_KEEP = ("alembic_version",)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """PostgreSQL, Valkey and the mail catcher."""
+    os.environ["APP_ENVIRONMENT"] = "testing"
+    with EmbeddedStack(tmp_path_factory.mktemp("stack"), durable=False) as running:
+        os.environ.update(running.env)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def app(stack: EmbeddedStack) -> Flask:
+    """The application on a migrated database."""
+    application = create_app()
+    with application.app_context():
+        upgrade()
+    return application
+
+
+@pytest.fixture(scope="session")
+def broker(stack: EmbeddedStack) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(stack.env["REDIS_URL"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def _truncate(app: Flask) -> str:
+    """The statements that empty the tables and put the rows back that the migrations made."""
+    tables = ", ".join(table.name for table in db.metadata.sorted_tables if table.name not in _KEEP)
+    with app.app_context():
+        actions = db.session.scalars(text("SELECT action FROM message_settings ORDER BY id")).all()
+        db.session.rollback()
+    values = ", ".join(f"('{action}')" for action in actions)
+    return (
+        f"TRUNCATE {tables} RESTART IDENTITY CASCADE; "
+        f"INSERT INTO settings (id) VALUES (1); "
+        f"INSERT INTO message_settings (action) VALUES {values}"
+    )
+
+
+@pytest.fixture
+def database(app: Flask, broker: redis.Redis, _truncate: str) -> Iterator[None]:
+    """An application context, with empty tables and an empty broker."""
+    with app.app_context():
+        db.session.execute(text(_truncate))
+        db.session.commit()
+        broker.flushdb()
+        yield
+        db.session.rollback()
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Flask, database: None) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def api(client: FlaskClient) -> Api:
+    """A JSON:API client without a token; `api.as_(user)` gives one with."""
+    return Api(client)
+
+
+class People:
+    """Makes accounts, events and speakers straight in the database, for tests that are about something else."""
+
+    def __init__(self) -> None:
+        self.password = PASSWORD
+        self._hash = hash_password(PASSWORD)
+        self._count = 0
+
+    def user(self, email: str | None = None, *, admin: bool = False, verified: bool = True) -> User:
+        self._count += 1
+        user = User(
+            email=email or f"user{self._count}@example.org",
+            password_hash=self._hash,
+            is_admin=admin,
+            is_verified=verified,
+        )
+        db.session.add(user)
+        db.session.commit()
+        return user
+
+    def admin(self) -> User:
+        return self.user("admin@example.org", admin=True)
+
+    def event(self, owner: User, name: str = "Harbour Conference", state: str = "published", **roles: User) -> Event:
+        now = utc_now()
+        event = Event(name=name, starts_at=now, ends_at=now, state=state)
+        event.roles = [EventRole(user=owner, role="owner")]
+        event.roles += [EventRole(user=user, role=role) for role, user in roles.items()]
+        db.session.add(event)
+        db.session.commit()
+        return event
+
+    def speaker(self, event: Event, user: User | None = None, email: str | None = None, name: str = "Ana") -> Speaker:
+        speaker = Speaker(name=name, email=email or (user.email if user else None), event=event, user=user)
+        db.session.add(speaker)
+        db.session.commit()
+        return speaker
+
+    def token(self, user: User) -> str:
+        return login_token(user)
+
+
+@pytest.fixture(scope="session")
+def _people() -> People:
+    return People()
+
+
+@pytest.fixture
+def people(_people: People, database: None) -> People:
+    return _people
+
+
+@pytest.fixture(scope="session")
+def conference() -> Path:
+    """The data of a real conference, where a checkout has it beside it."""
+    path = Path(__file__).resolve().parents[2] / "shared" / "data" / "fossasia-summit-2017.json"
+    if not path.exists():
+        pytest.skip("the data of the real conference is not beside this checkout")
+    return path
+
+
