@@ -1,0 +1,1 @@
+"""The ways mail can leave: one file per provider, all behind the interface in `base`."""
