@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 Watched = dict[int, tuple[int, int]]
 

@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+import psutil
+
 from app.embedded.errors import StackError
 from app.embedded.files import make_private_folder
 
@@ -98,15 +100,11 @@ def is_locked(data_dir: Path) -> bool:
 
 def is_alive(pid: int) -> bool:
     """Whether a process of that number runs, whosever it is; 0 stands for none."""
-    if pid <= 0:
-        return False
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        # One that ended and that its parent has not collected yet runs no more.
+        return pid > 0 and str(psutil.Process(pid).status()) != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _holder(descriptor: int) -> int:

@@ -24,7 +24,8 @@ from app.embedded.processes import SERVER_RANK, Child, Command
 from app.embedded.servers import Server
 
 IDLE_SECONDS = 300.0
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# A limit of the disk, of the user, or of the process: for the sender they are the same.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Keeper:
@@ -64,8 +65,10 @@ class Keeper:
 
 
 def _envelope_lines(envelope: Envelope) -> bytes:
-    lines = f"X-MailFrom: {envelope.mail_from or ''}\r\nX-RcptTo: {', '.join(envelope.rcpt_tos)}\r\n"
-    return lines.encode(errors="surrogateescape")
+    values = {"X-MailFrom": envelope.mail_from or "", "X-RcptTo": ", ".join(envelope.rcpt_tos)}
+    # aiosmtpd lets a carriage return pass in a quoted address; here it would begin another header.
+    lines = [f"{name}: {' '.join(value.splitlines())}\r\n" for name, value in values.items()]
+    return "".join(lines).encode(errors="surrogateescape")
 
 
 async def serve(port: int, folder: Path) -> None:

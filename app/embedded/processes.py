@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,9 +62,7 @@ class Child:
 
     def failure(self) -> PartEnded:
         """Say how it ended, with the end of its log."""
-        code = self.popen.returncode
-        outcome = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return PartEnded(self.command.name, outcome, self.log.tail())
+        return _failure(self.command.name, self.popen.returncode, self.log)
 
 
 class Supervisor:
@@ -73,14 +72,18 @@ class Supervisor:
         self._log_dir = log_dir
         self._stop = stop
         self._children: dict[str, Child] = {}
-        # -I and -S: nothing of the user's environment or of the packages delays or changes it.
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            pass_fds=(lock_descriptor,),
-            start_new_session=True,
-            cwd="/",
-        )
+        self._guard_log = Log(log_dir, "guard")
+        with self._guard_log.open() as output:
+            # -I and -S: nothing of the user's environment or of the packages delays or changes it.
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard.__file__, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lock_descriptor,),
+                start_new_session=True,
+                cwd="/",
+            )
 
     def start(self, command: Command) -> Child:
         """Start a process in a session and process group of its own, its output in its log.
@@ -97,6 +100,10 @@ class Supervisor:
         return child
 
     def _spawn(self, command: Command, log: Log) -> subprocess.Popen[bytes]:
+        program = command.argv[0]
+        # Looked for beforehand, since only the wrapper around it would fail, and not at once.
+        if not _is_there(program, command):
+            raise StackError(f"cannot start {command.name}: there is no program {program}")
         with log.open() as output:
             try:
                 popen = subprocess.Popen(
@@ -110,7 +117,7 @@ class Supervisor:
                     **privileges.popen_account(command.account),
                 )
             except OSError as error:
-                raise StackError(f"cannot start {command.name} ({command.argv[0]}): {error.strerror}") from error
+                raise StackError(f"cannot start {command.name} ({program}): {error.strerror}") from error
         if popen.stdin is not None:
             # A process that ends at once is noticed by whoever waits for it.
             with contextlib.suppress(BrokenPipeError), popen.stdin as pipe:
@@ -157,7 +164,7 @@ class Supervisor:
             if child.popen.poll() is not None:
                 raise child.failure()
         if self._guard.poll() is not None:
-            raise PartEnded("guard", f"ended with exit code {self._guard.returncode}", "(it has none)")
+            raise _failure("guard", self._guard.returncode, self._guard_log)
 
     def wait_until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         """Wait for a condition while watching the processes.
@@ -223,3 +230,14 @@ class Supervisor:
         with contextlib.suppress(BrokenPipeError):  # `check` reports a guard that ended
             self._guard.stdin.write(f"{line}\n".encode())
             self._guard.stdin.flush()
+
+
+def _failure(name: str, code: int, log: Log) -> PartEnded:
+    outcome = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return PartEnded(name, outcome, log.tail())
+
+
+def _is_there(program: str, command: Command) -> bool:
+    if os.sep in program:
+        return (command.cwd / program).exists()
+    return shutil.which(program, path=command.env.get("PATH")) is not None
