@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import os
 import signal
 import socket
 import time
@@ -101,7 +102,7 @@ def catcher_server(folder: Path, env: dict[str, str], python: str) -> Server:
         return Command(
             name="mailcatcher",
             argv=(python, "-m", "app.embedded.mailcatcher", "--port", str(port), "--dir", str(folder)),
-            env=env | {"PYTHONPATH": str(root)},
+            env=env | {"PYTHONPATH": os.pathsep.join(filter(None, [str(root), env.get("PYTHONPATH")]))},
             cwd=root,
             rank=SERVER_RANK,
         )

@@ -38,7 +38,11 @@ def supervisor(
     """Run run_stack.py; whatever a failing test leaves of it is killed at the end."""
     before = processes_of(data_dir)
     env = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "REDIS_URL"}}
-    env |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": path or os.environ["PATH"]}
+    env |= {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": path or os.environ["PATH"],
+    }
     popen = subprocess.Popen(
         [*(nobody_prefix() if as_nobody else []), sys.executable, str(SCRIPT), str(data_dir), *words],
         stdout=subprocess.PIPE,
