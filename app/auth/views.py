@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, g, jsonify
 from sqlalchemy import func, select
 
-from app.api.helpers.mail import send_email_confirmation, send_email_password_change, send_email_password_reset
+from app.api.helpers.mail import send_email_password_change, send_email_password_reset
 from app.api.helpers.notification import send_notif_password_change
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.document import read_json
@@ -106,7 +106,9 @@ def change_password() -> Response:
     check_password(new, "/data/new-password")
     set_password(user, new)
     db.session.commit()
-    return jsonify(message="The password is changed, and every earlier login has ended.", access_token=login_token(user))
+    return jsonify(
+        message="The password is changed, and every earlier login has ended.", access_token=login_token(user)
+    )
 
 
 def set_password(user: User, password: str) -> None:

@@ -60,7 +60,6 @@ class Mail(Base):
         Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
         Index("ix_mails_time", desc("time"), desc("id")),
         Index("ix_mails_happening_id", "happening_id", postgresql_where=text("happening_id IS NOT NULL")),
-        Index("ix_mails_recipient_lower", func.lower(text("recipient"))),
     )
 
     id: Mapped[BigId]

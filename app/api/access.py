@@ -1,0 +1,115 @@
+"""What a caller may know: for each table the rows that exist for him, and the attributes that only some may read."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
+
+from app.api.jsonapi.access import Access
+from app.api.viewer import Viewer
+from app.models import Event, Happening, Mail, Notification, Session, Speaker, User
+from app.models.event import PUBLISHED
+from app.models.session import ACCEPTED, CONFIRMED, speakers_sessions
+
+
+def only_admins(viewer: Viewer) -> ColumnElement[bool]:
+    """Admins see every row, others none."""
+    return true() if viewer.is_admin else false()
+
+
+# --- users: oneself, and admins see all
+
+
+def visible_users(viewer: Viewer) -> ColumnElement[bool]:
+    """Oneself; admins see everybody who was not removed."""
+    mine = true() if viewer.is_admin else User.id == viewer.id if viewer.id else false()
+    return and_(mine, User.deleted_at.is_(None))
+
+
+# --- events: published ones are for everybody
+
+
+def visible_events(viewer: Viewer) -> ColumnElement[bool]:
+    """Published events, and drafts of the teams that one is in."""
+    seen = or_(Event.state == PUBLISHED, Event.id.in_(viewer.roles)) if not viewer.is_admin else true()
+    return and_(seen, Event.deleted_at.is_(None))
+
+
+# --- speakers: name and organisation for everybody, the rest for the speaker and the team
+
+
+def visible_speakers(viewer: Viewer) -> ColumnElement[bool]:
+    """Speakers of events that one may see, and one's own."""
+    of_event = exists().where(Event.id == Speaker.event_id, visible_events(viewer))
+    mine = and_(_own_speakers(viewer), exists().where(Event.id == Speaker.event_id, Event.deleted_at.is_(None)))
+    return and_(or_(of_event, mine), Speaker.deleted_at.is_(None))
+
+
+def reads_all_of_speakers(viewer: Viewer) -> ColumnElement[bool]:
+    """One's own entries, and those of events whose team one is in."""
+    if viewer.is_admin:
+        return true()
+    return or_(_own_speakers(viewer), Speaker.event_id.in_(viewer.roles))
+
+
+def may_read_all_of_speaker(viewer: Viewer, speaker: Speaker) -> bool:
+    """The same for one speaker."""
+    return viewer.is_self(speaker.user_id) or viewer.has_role(speaker.event_id)
+
+
+def _own_speakers(viewer: Viewer) -> ColumnElement[bool]:
+    return Speaker.user_id == viewer.id if viewer.id else false()
+
+
+# --- sessions: accepted ones of events that one may see; one's own and one's team's in every state
+
+
+def visible_sessions(viewer: Viewer) -> ColumnElement[bool]:
+    """Accepted sessions of events that one may see; in every state one's own and those of one's teams."""
+    if viewer.is_admin:
+        seen: ColumnElement[bool] = true()
+    else:
+        public = and_(
+            Session.state.in_((ACCEPTED, CONFIRMED)), exists().where(Event.id == Session.event_id, visible_events(viewer))
+        )
+        mine = Session.id.in_(
+            select(speakers_sessions.c.session_id)
+            .join(Speaker, Speaker.id == speakers_sessions.c.speaker_id)
+            .where(_own_speakers(viewer), Speaker.deleted_at.is_(None))
+        )
+        seen = or_(public, mine, Session.event_id.in_(viewer.roles))
+    alive = exists().where(Event.id == Session.event_id, Event.deleted_at.is_(None))
+    return and_(seen, alive, Session.deleted_at.is_(None))
+
+
+# --- notifications: one's own that one has not removed; admins see all, the removed ones too
+
+
+def visible_notifications(viewer: Viewer) -> ColumnElement[bool]:
+    """One's own, as long as one has not removed them; the admin's log keeps all."""
+    if viewer.is_admin:
+        return true()
+    if viewer.id is None:
+        return false()
+    return and_(Notification.user_id == viewer.id, Notification.deleted_at.is_(None))
+
+
+def visible_happenings(viewer: Viewer) -> ColumnElement[bool]:
+    """What one was told of."""
+    if viewer.is_admin:
+        return true()
+    return exists().where(Notification.happening_id == Happening.id, visible_notifications(viewer))
+
+
+USERS = Access(User, visible_users)
+EVENTS = Access(Event, visible_events)
+SPEAKERS = Access(
+    Speaker,
+    visible_speakers,
+    private=frozenset({"email", "country", "user"}),
+    reads_private=reads_all_of_speakers,
+    may_read_private=may_read_all_of_speaker,
+)
+SESSIONS = Access(Session, visible_sessions)
+NOTIFICATIONS = Access(Notification, visible_notifications)
+HAPPENINGS = Access(Happening, visible_happenings)
+MAILS = Access(Mail, only_admins)

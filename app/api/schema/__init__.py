@@ -1,0 +1,1 @@
+"""What the resources look like in JSON:API documents: one family per file."""
