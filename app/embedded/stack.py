@@ -228,6 +228,15 @@ class EmbeddedStack:
         """
         self._supervisor.wait_until(condition, what, seconds)
 
+    def check(self) -> None:
+        """Do nothing while all is well: for long work between two calls that wait.
+
+        Raises:
+            StoppedBySignal: when a signal came.
+            StackError: when a part ended.
+        """
+        self._supervisor.check()
+
     def wait(self) -> int:
         """Wait until a signal comes or a part ends; the caller then leaves the `with` block, which ends the rest.
 
@@ -236,7 +245,7 @@ class EmbeddedStack:
         """
         while True:
             try:
-                self._supervisor.check()
+                self.check()
             except StoppedBySignal:
                 return 0
             except PartEnded as error:
