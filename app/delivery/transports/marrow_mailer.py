@@ -1,0 +1,107 @@
+"""marrow.mailer 4.0.3 as it can be used today: this is the one module that imports it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
+
+from app.delivery.transports.base import Receipt
+
+__all__ = ["Address", "AddressList", "Message", "start_mailer"]
+
+# What it imports and Python no longer has: `cgi.parse_qsl` (gone in 3.8, all of `cgi` in 3.13), `imghdr` (gone in 3.13)
+# and `pkg_resources` (gone in setuptools 82). The members of the latter two are never called by what we use.
+_MISSING: Final[dict[str, dict[str, Any]]] = {
+    "cgi": {"parse_qsl": parse_qsl},
+    "imghdr": {"what": None},
+    "pkg_resources": {"iter_entry_points": None},
+}
+
+
+def _has(name: str, members: dict[str, Any]) -> bool:
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        return False
+    return all(hasattr(module, member) for member in members)
+
+
+@contextmanager
+def _old_modules() -> Iterator[None]:
+    """Supply those that are missing while marrow is imported; afterwards no other code finds our stand-ins."""
+    replaced: dict[str, ModuleType | None] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `cgi`, `imghdr` and `pkg_resources` warn that they are old
+        for name, members in _MISSING.items():
+            before = sys.modules.get(name)
+            if not _has(name, members):
+                replaced[name] = before
+                sys.modules[name] = ModuleType(name)
+                vars(sys.modules[name]).update(members)
+        try:
+            yield
+        finally:
+            for name, before in replaced.items():
+                del sys.modules[name]
+                if before is not None:
+                    sys.modules[name] = before
+
+
+with _old_modules():
+    from marrow.mailer import Mailer, Message
+    from marrow.mailer.address import Address, AddressList
+
+# It logs two lines for each mail and calls every refusal an error; the worker logs each outcome itself, once.
+logging.getLogger("marrow.mailer").setLevel(logging.CRITICAL)
+
+
+class Deliverer(Protocol):
+    """What marrow's `Mailer` asks of a transport."""
+
+    def startup(self) -> None:
+        """Get ready."""
+        ...
+
+    def deliver(self, message: Message) -> Receipt:
+        """Send one message."""
+        ...
+
+    def shutdown(self) -> None:
+        """End."""
+        ...
+
+
+class KeptTransport:
+    """A manager for `Mailer` that hands each message once to the one transport it was given.
+
+    marrow's own `ImmediateManager` cannot be used: it ends the connection at every refused recipient, tries for ever
+    what raises `TransportFailedException`, and counts as sent what raises `TransportExhaustedException`.
+    """
+
+    def __init__(self, _config: object, make_transport: Any) -> None:
+        self._transport: Deliverer = make_transport()
+
+    def startup(self) -> None:
+        """Start the transport."""
+        self._transport.startup()
+
+    def deliver(self, message: Message) -> Receipt:
+        """Send one message; the transport's errors pass through."""
+        return self._transport.deliver(message)
+
+    def shutdown(self) -> None:
+        """End the transport."""
+        self._transport.shutdown()
+
+
+def start_mailer(transport: Deliverer) -> Any:
+    """A running `Mailer` that sends through this transport."""
+    mailer = Mailer({"manager": {"use": KeptTransport}, "transport": {"use": lambda _config: transport}})
+    return mailer.start()
