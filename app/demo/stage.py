@@ -1,0 +1,137 @@
+"""The stage: a whole Usher on a data dir that is thrown away, with nothing of the user's environment in the way."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.demo.client import Client, Wire
+from app.demo.database import own_database
+from app.demo.failure import DemoFailure
+from app.demo.mailbox import Mailbox
+from app.demo.people import Login
+from app.embedded.application import ROOT, Application
+from app.embedded.errors import StoppedBySignal
+from app.embedded.ports import Ports, is_free
+from app.embedded.signals import StopSignals
+from app.embedded.stack import EmbeddedStack
+
+DEFAULT_PORT: Final = 5000
+POLL_SECONDS: Final = 0.1
+WAIT_SECONDS: Final = 60.0
+# The links in the mails must lead to this server, and its mails must be allowed to reach the catcher.
+OVERRIDDEN: Final = (
+    "APP_ENVIRONMENT",
+    "FRONTEND_URL",
+    "MAIL_ALLOWED_RECIPIENTS",
+    "MAIL_ALLOW_PRIVATE_HOSTS",
+    "RATE_LIMITS",
+    "TRUSTED_PROXIES",
+)
+ADMIN_ADDRESS: Final = "admin@example.org"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The running application, and the mails it sends."""
+
+    stack: EmbeddedStack
+    application: Application
+    mailbox: Mailbox
+    admin: Login
+
+    def visitor(self) -> Client:
+        """Somebody without a token, at a connection of their own."""
+        return Client(Wire(self.application.url, self.stack.check))
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until a condition is true.
+
+        Raises:
+            DemoFailure: it did not come true in time; `what` says what should have been.
+            StoppedBySignal: somebody asked the demo to end.
+            StackError: a part of the application ended.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.stack.check()
+            if time.monotonic() > deadline:
+                raise DemoFailure(what, f"it within {seconds:.0f} s", f"not yet ({self.mailbox.count()} mails arrived)")
+            time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def open_stage(port: int | None, environ: Mapping[str, str]) -> Iterator[Stage]:
+    """Start everything on a fresh data dir; end and remove it all afterwards, also after a signal or an error.
+
+    Args:
+        port: where the web server listens; None is 5000, or any free one if that is taken.
+        environ: the environment, of which `OVERRIDDEN` is left out. On a server named in DATABASE_URL only a database
+            of our own is used.
+
+    Raises:
+        StackError: something cannot be started.
+        StoppedBySignal: a signal came meanwhile.
+    """
+    kept = {name: value for name, value in environ.items() if name not in OVERRIDDEN}
+    with _signals() as stop, _folder() as folder, ExitStack() as exits:
+        if kept.get("DATABASE_URL"):
+            kept["DATABASE_URL"] = exits.enter_context(own_database(kept["DATABASE_URL"]))
+        if stop.count:
+            raise StoppedBySignal
+        stack = exits.enter_context(EmbeddedStack(folder, handle_signals=True, environ=kept))
+        application = Application(stack, port or _choose_port(folder), kept)
+        application.migrate()
+        application.start()
+        yield Stage(stack, application, Mailbox(stack.mail_dir), _make_admin(application))
+
+
+def log_ends(stage: Stage, lines: int = 12) -> str:
+    """The last lines of what web and worker logged, for a failure: the files themselves are removed."""
+    ends = []
+    for name in ("web", "worker"):
+        log = (stage.stack.data_dir / "log" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        ends.append("\n".join([f"the end of {name}.log:", *(f"  {line}" for line in log.splitlines()[-lines:])]))
+    return "\n".join(ends)
+
+
+@contextmanager
+def _signals() -> Iterator[StopSignals]:
+    """Only count signals while the stack does not: one that comes early or late must not leave the folder behind."""
+    stop = StopSignals()
+    stop.install()
+    try:
+        yield stop
+    finally:
+        stop.restore()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="usher-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _choose_port(folder: Path) -> int:
+    return DEFAULT_PORT if is_free(DEFAULT_PORT) else Ports(folder).choose("web")
+
+
+def _make_admin(application: Application) -> Login:
+    """The one account that is not made over HTTP: an operator makes it with a command."""
+    login = Login(ADMIN_ADDRESS, secrets.token_urlsafe(9))
+    command = [sys.executable, "manage.py", "create-admin", login.email]
+    command += ["--data-dir", str(application.stack.data_dir)]
+    env = {**application.env, "USHER_ADMIN_PASSWORD": login.password}
+    application.stack.run("create-admin", command, env=env, cwd=ROOT)
+    return login

@@ -1,0 +1,96 @@
+"""The small play: one organizer, two speakers, three sessions, and every step of the main job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from app.demo.cast import HOSTILE_TITLE, Cast
+from app.demo.client import JsonObject
+from app.demo.inbox import OPEN_STATUSES, mails_with
+from app.demo.people import Person, log_in, welcome
+from app.demo.play import Outcome, Play, begin, create_event, enter_organizer, enter_speaker, propose
+from app.demo.screen import Screen
+from app.demo.stage import Stage
+from app.demo.story_checks import run_checks
+from app.demo.story_inbox import decide, mark_as_read, show_arrived_mail, show_inbox, show_mail_log, show_speakers_side
+from app.demo.verdict import Proposal
+
+EVENT_NAME: Final = "Harbour Conference"
+DAYS_AHEAD: Final = 60
+
+
+def play_story(stage: Stage, screen: Screen) -> Outcome:
+    """Play it all.
+
+    Raises:
+        DemoFailure: a step or a check did not come out as it must.
+        StoppedBySignal, StackError: see `Stage.wait`.
+    """
+    play = begin(stage, screen)
+    organizer = enter_organizer(play)
+    event = create_event(play, organizer, _event())
+    cast = _propose_sessions(play, organizer, event, _enter_speakers(play, event))
+    show_inbox(cast)
+    show_arrived_mail(cast)
+    mark_as_read(cast)
+    cast = replace(cast, proposals=decide(cast))
+    show_speakers_side(cast)
+    admin = _open_mail_log(cast)
+    passed = run_checks(cast, admin)
+    logins = [("organizer", organizer.login), ("speaker", cast.speakers[0].login), ("admin", stage.admin)]
+    return Outcome(logins, [("checks", f"{passed} of {passed} passed"), ("mails", str(stage.mailbox.count()))])
+
+
+def _event() -> JsonObject:
+    opening = (datetime.now(UTC) + timedelta(days=DAYS_AHEAD)).replace(hour=9, minute=0, second=0, microsecond=0)
+    return {
+        "name": EVENT_NAME,
+        "starts-at": opening.isoformat(),
+        "ends-at": (opening + timedelta(days=1)).isoformat(),
+        "timezone": "Europe/Lisbon",
+        "location-name": "The old customs house",
+    }
+
+
+def _enter_speakers(play: Play, event: str) -> list[tuple[Person, str]]:
+    """Two people with accounts, and their entries as speakers of the event."""
+    entered = []
+    for first, last in (("Ana", "Almeida"), ("Bo", "Berg")):
+        play.screen.title(f"{first} comes to speak: registers, confirms, logs in")
+        person = welcome(play.door, first, last)
+        attributes = {"name": person.name, "email": person.email, "organisation": None, "country": None}
+        entry = enter_speaker(person.client, event, attributes, person.id)
+        play.screen.answer(entry, f"speaker {entry.id}")
+        entered.append((person, entry.id))
+    return entered
+
+
+def _propose_sessions(play: Play, organizer: Person, event: str, entered: list[tuple[Person, str]]) -> Cast:
+    """Ana proposes two sessions, Bo one; each of these calls tells the organizer and the speaker."""
+    play.screen.title("Three sessions are proposed, one with a title that no one should trust")
+    (ana, ana_entry), (bo, bo_entry) = entered
+    talks = [
+        (ana, ana_entry, "Telling everybody exactly once"),
+        (bo, bo_entry, HOSTILE_TITLE),
+        (ana, ana_entry, "A table makes a fine queue"),
+    ]
+    proposals = []
+    for person, entry, title in talks:
+        answer = propose(person.client, event, {"title": title, "short-abstract": "Half an hour."}, [entry])
+        play.screen.answer(answer, f"session {answer.id}: {answer.data['attributes']['title']}")
+        proposals.append(Proposal(answer.id, frozenset({person.email.lower()})))
+    return Cast(play, organizer, event, [ana, bo], proposals)
+
+
+def _open_mail_log(cast: Cast) -> Person:
+    """The admin logs in, waits until no mail is left to send, and looks."""
+    play = cast.play
+    play.screen.title("The admin reads the log of all mails")
+    login = play.stage.admin
+    admin = Person("Admin", login, "", log_in(play.door, login))
+    with play.screen.waiting("waiting until every mail has left"):
+        play.stage.wait(lambda: mails_with(admin.client, *OPEN_STATUSES) == 0, "every mail to leave")
+    show_mail_log(play, admin.client)
+    return admin
