@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 
 from app.api.jsonapi.access import Access
 from app.api.viewer import Viewer
-from app.models import Event, Happening, Mail, Notification, Session, Speaker, User
+from app.models import (
+    Activity,
+    Event,
+    Happening,
+    Mail,
+    MessageSettings,
+    Notification,
+    Session,
+    Setting,
+    Speaker,
+    User,
+)
 from app.models.event import PUBLISHED
 from app.models.session import ACCEPTED, CONFIRMED, speakers_sessions
 
@@ -69,7 +80,8 @@ def visible_sessions(viewer: Viewer) -> ColumnElement[bool]:
         seen: ColumnElement[bool] = true()
     else:
         public = and_(
-            Session.state.in_((ACCEPTED, CONFIRMED)), exists().where(Event.id == Session.event_id, visible_events(viewer))
+            Session.state.in_((ACCEPTED, CONFIRMED)),
+            exists().where(Event.id == Session.event_id, visible_events(viewer)),
         )
         mine = Session.id.in_(
             select(speakers_sessions.c.session_id)
@@ -113,3 +125,6 @@ SESSIONS = Access(Session, visible_sessions)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
 MAILS = Access(Mail, only_admins)
+SETTINGS = Access(Setting, only_admins)
+MESSAGE_SETTINGS = Access(MessageSettings, only_admins)
+ACTIVITIES = Access(Activity, only_admins)

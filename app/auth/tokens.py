@@ -31,7 +31,8 @@ class TokenError(ValueError):
 def login_token(user: User) -> str:
     """A new login token of this user; its `identity` claim is the user's id."""
     # PyJWT demands text of a "sub"; ours is "identity", which Open Event's clients read as a number.
-    return create_access_token(identity=user.id, additional_claims={"ver": user.token_version})
+    token: str = create_access_token(identity=user.id, additional_claims={"ver": user.token_version})
+    return token
 
 
 def user_of(token: str) -> User:

@@ -16,7 +16,7 @@ SWEEP_INTERVAL: Final = 5.0
 def make_celery(app: Flask) -> Celery:
     """Make the Celery application whose tasks run in `app`'s context, and keep it as `app.extensions["celery"]`."""
 
-    class ContextTask(Task):  # type: ignore[misc]
+    class ContextTask(Task):
         """A task that sees the application, and leaves no database session behind."""
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -18,8 +18,6 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from app.models.types import cipher
-
 # Seconds that a claim holds without a sign of life, and between two signs of life.
 LEASE: Final = 20.0
 RENEW_EVERY: Final = 5.0
@@ -60,7 +58,10 @@ RECOVER: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMail:
-    """What a worker needs of a mail to send it; no ORM object, since hundreds pass in a second."""
+    """What a worker needs of a mail to send it; no ORM object, since hundreds pass in a second.
+
+    `secret` is still encrypted.
+    """
 
     id: int
     recipient: str
@@ -101,7 +102,6 @@ def recover_lost(connection: Connection, limit: int = 10_000) -> int:
 
 
 def _claimed(row: Any) -> ClaimedMail:
-    secret = cipher().decrypt(row.secret.encode()).decode() if row.secret else None
     return ClaimedMail(
         id=row.id,
         recipient=row.recipient,
@@ -112,7 +112,7 @@ def _claimed(row: Any) -> ClaimedMail:
         message=row.message,
         text=row.text,
         message_id=row.message_id,
-        secret=secret,
+        secret=row.secret,
         attempts=row.attempts,
         time=row.time,
     )

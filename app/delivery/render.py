@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
+from cryptography.fernet import InvalidToken
+
 from app.api.helpers.templates import MASK, escape
 from app.delivery.claims import ClaimedMail
 from app.delivery.services import Sender
-from app.delivery.transports.base import Attachment, Envelope
+from app.delivery.transports.base import Attachment, Envelope, PermanentError
+from app.models.types import cipher
 
 
 @cache
@@ -17,10 +20,15 @@ def _layout() -> str:
 
 
 def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment, ...] = ()) -> Envelope:
-    """The mail as a transport takes it."""
+    """The mail as a transport takes it.
+
+    Raises:
+        PermanentError: its secret cannot be decrypted.
+    """
     body, text = mail.message, mail.text
     if mail.secret:
-        body, text = body.replace(MASK, escape(mail.secret)), text.replace(MASK, mail.secret)
+        secret = _decrypt(mail.secret)
+        body, text = body.replace(MASK, escape(secret)), text.replace(MASK, secret)
     html = _layout().format(
         lang="en",
         dir="ltr",
@@ -43,3 +51,12 @@ def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment
         text=f"{text}\n\n-- \n{sender.app_name} <{sender.frontend_url}>\n",
         attachments=attachments,
     )
+
+
+def _decrypt(secret: str) -> str:
+    try:
+        return cipher().decrypt(secret.encode()).decode()
+    except InvalidToken as error:
+        raise PermanentError(
+            "The link of this mail was encrypted with a SETTINGS_KEY that is gone: the user must ask for a new one."
+        ) from error

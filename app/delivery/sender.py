@@ -75,10 +75,10 @@ def _send_batch(batch: Batch, config: Config) -> None:
             close_transport()
             log.error("The lease on %d mails ran out: they are left to others.", len(batch.mails) - position)
             return
-        error = _send_one(batch, mail, service, transport, config)
-        if error is not None and (error.connection_lost or error.kind == "configuration"):
+        obstacle = _send_one(batch, mail, service, transport, config)
+        if obstacle is not None and (obstacle.connection_lost or obstacle.kind == "configuration"):
             # What stopped this mail stops the others too: do not wait for the same answer a hundred times.
-            _defer_rest(batch, position + 1, error)
+            _defer_rest(batch, position + 1, obstacle)
             return
 
 

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from app.delivery.transports.base import ConfigurationError, Transport
-from app.delivery.transports.smtp import SmtpConfig, SmtpTransport
+from app.delivery.transports import TRANSPORTS
+from app.delivery.transports.base import ConfigurationError, SmtpConfig, Transport
 from app.models import Setting
 from app.models.setting import SETTING_ID
 from config import Config
-
-# Open Event's admin pages write two of the modes in their own way.
-ENCRYPTION = {"tls-optional": "tls_optional", "no-encryption": "none"}
 
 DISABLED = "disable"
 
@@ -31,11 +28,11 @@ class Sender:
 
 @dataclass(frozen=True)
 class Service:
-    """The mail service as the settings have it: `smtp` is set where SMTP sends."""
+    """The mail service as the settings have it; `config` is what its transport is made from."""
 
     name: str
     sender: Sender
-    smtp: SmtpConfig | None = None
+    config: SmtpConfig | None = None
 
 
 def read_service(connection: Connection, config: Config) -> Service:
@@ -61,7 +58,7 @@ def read_service(connection: Connection, config: Config) -> Service:
             port=row.smtp_port or (465 if row.smtp_encryption == "ssl" else 587),
             username=row.smtp_username or None,
             password=row.smtp_password or None,
-            encryption=ENCRYPTION.get(row.smtp_encryption, row.smtp_encryption),
+            encryption=row.smtp_encryption,
             ca_file=config.smtp_ca_file or None,
         ),
     )
@@ -70,7 +67,7 @@ def read_service(connection: Connection, config: Config) -> Service:
 class _Kept(threading.local):
     """The transport that this thread of this process keeps open, and what it was made from."""
 
-    service: SmtpConfig | None = None
+    config: SmtpConfig | None = None
     transport: Transport | None = None
 
 
@@ -83,13 +80,15 @@ def transport_for(service: Service) -> Transport:
     Raises:
         ConfigurationError: the service is one that this version cannot send through.
     """
-    if service.smtp is None:
+    make = TRANSPORTS.get(service.name)
+    if make is None or service.config is None:
         raise ConfigurationError(
-            f"The e-mail service {service.name!r} is not available: set email-service to 'smtp' or 'disable'."
+            f"The e-mail service {service.name!r} is not available: set email-service to one of "
+            f"{', '.join(TRANSPORTS)} or {DISABLED!r}."
         )
-    if _kept.transport is None or _kept.service != service.smtp:
+    if _kept.transport is None or _kept.config != service.config:
         close_transport()
-        _kept.transport, _kept.service = SmtpTransport(service.smtp), service.smtp
+        _kept.transport, _kept.config = make(service.config), service.config
     return _kept.transport
 
 
@@ -97,4 +96,4 @@ def close_transport() -> None:
     """Close what this worker keeps open."""
     if _kept.transport is not None:
         _kept.transport.close()
-    _kept.transport = _kept.service = None
+    _kept.transport = _kept.config = None

@@ -61,4 +61,3 @@ def sweep() -> None:
         log.warning("%d mails were taken back from workers that ended.", lost)
     for _ in range(-(-due // BATCH)):
         celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
-

@@ -17,6 +17,7 @@ from typing import NotRequired, TypedDict
 
 import css_inline
 from inscriptis import Inscriptis
+from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.model.config import ParserConfig
 from lxml.html import fragment_fromstring
 
@@ -191,7 +192,7 @@ def html_to_text(source: str) -> str:
         address = anchor.get("href")
         if address and address != anchor.text_content():
             anchor.tail = f" <{address}>{anchor.tail or ''}"
-    text: str = Inscriptis(tree, ParserConfig()).get_text()
+    text: str = Inscriptis(tree, ParserConfig(css=CSS_PROFILES["strict"])).get_text()
     return text.strip()
 
 

@@ -1,0 +1,150 @@
+"""What admins see: mails, settings, message settings, activities."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marshmallow import ValidationError
+
+from app.api.access import ACTIVITIES, MAILS, MESSAGE_SETTINGS, SETTINGS
+from app.api.helpers.system_mails import MAILS as MAIL_TEXTS
+from app.api.helpers.system_notifications import NOTIFS
+from app.api.helpers.templates import MASK
+from app.api.jsonapi.access import ResourceType, register_type
+from app.api.jsonapi.fields import Choice, EmailAddress, StrictBoolean, Text, Timestamp, WholeNumber
+from app.api.jsonapi.schema import Schema
+from app.models import MessageSettings
+from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS
+
+
+class MailSchema(Schema):
+    """A mail in the log."""
+
+    class Meta:
+        type_ = "mail"
+        self_view = "v1.mail_detail"
+
+    recipient = Text(254, dump_only=True)
+    time = Timestamp(dump_only=True)
+    action = Text(255, dump_only=True)
+    subject = Text(10_000, dump_only=True)
+    message = Text(1_000_000, dump_only=True)
+    status = Text(16, dump_only=True)
+    attempts = WholeNumber(dump_only=True)
+    provider = Text(32, dump_only=True)
+    provider_message_id = Text(1000, dump_only=True)
+    last_error = Text(10_000, dump_only=True)
+    next_attempt_at = Timestamp(dump_only=True)
+    sent_at = Timestamp(dump_only=True)
+
+
+class Secret(Text):
+    """A text that is written and never read: it reads back as asterisks, which written back change nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(1000, allow_none=True)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002 - marshmallow's
+        return MASK if value else None
+
+
+class WebAddress(Text):
+    """An http or https address, without white space, user or fragment."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        scheme, found, rest = text.partition("://")
+        if scheme not in ("http", "https") or not found or not rest or set(rest) & set(" <>\"'@#?\\"):
+            raise ValidationError("This must be an address like https://events.example.org.")
+        return text.rstrip("/")
+
+
+class HostName(Text):
+    """The name or address of a host; no scheme, no port."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).strip()
+        if set(text) & set("/@ <>\"'\\"):
+            raise ValidationError("This must be the name of a host, for example smtp.example.org.")
+        return text
+
+
+class SettingSchema(Schema):
+    """The settings; what may be null is not set."""
+
+    class Meta:
+        type_ = "setting"
+        self_view = "v1.setting_detail"
+
+    app_name = Text(255, minimum=1)
+    frontend_url = WebAddress(500, allow_none=True)
+    email_service = Choice(EMAIL_SERVICES)
+    email_from = EmailAddress()
+    email_from_name = Text(255, allow_none=True)
+    sendgrid_key = Secret()
+    smtp_host = HostName(255, allow_none=True)
+    smtp_port = WholeNumber(1, 65535, allow_none=True)
+    smtp_username = Text(255, allow_none=True)
+    smtp_password = Secret()
+    smtp_encryption = Choice(SMTP_ENCRYPTIONS)
+
+
+class TemplateText(Text):
+    """A text of the action's template, to show what would be sent; read-only."""
+
+    def __init__(self, texts: dict[str, Any], key: str) -> None:
+        super().__init__(100_000, dump_only=True)
+        self.texts, self.key = texts, key
+
+    def serialize(self, attr: str, obj: MessageSettings, accessor: Any = None, **kwargs: Any) -> str | None:  # noqa: ARG002 - marshmallow's
+        """The text; None if the action has no such template."""
+        entry = self.texts.get(obj.action)
+        return None if entry is None else str(entry[self.key])
+
+
+class Recipients(Text):
+    """Who is told, as the templates say."""
+
+    def __init__(self) -> None:
+        super().__init__(1000, dump_only=True)
+
+    def serialize(self, attr: str, obj: MessageSettings, accessor: Any = None, **kwargs: Any) -> str | None:  # noqa: ARG002 - marshmallow's
+        """The mail's recipients, or else the notification's."""
+        entry = MAIL_TEXTS.get(obj.action) or NOTIFS.get(obj.action)
+        return None if entry is None else entry["recipient"]
+
+
+class MessageSettingSchema(Schema):
+    """An action's switches, and the texts that it sends."""
+
+    class Meta:
+        type_ = "message-setting"
+        self_view = "v1.message_setting_detail"
+
+    action = Text(255, dump_only=True)
+    mail_status = StrictBoolean()
+    notification_status = StrictBoolean()
+    user_control_status = StrictBoolean()
+    recipient = Recipients()
+    email_subject = TemplateText(MAIL_TEXTS, "subject")
+    email_message = TemplateText(MAIL_TEXTS, "message")
+    notification_title = TemplateText(NOTIFS, "title")
+    notification_message = TemplateText(NOTIFS, "message")
+
+
+class ActivitySchema(Schema):
+    """Who did what."""
+
+    class Meta:
+        type_ = "activity"
+        self_view = "v1.activity_detail"
+
+    actor = Text(10_000, dump_only=True)
+    time = Timestamp(dump_only=True)
+    action = Text(100_000, dump_only=True)
+
+
+MAIL: Final = register_type(ResourceType("mail", MailSchema, MAILS))
+SETTING: Final = register_type(ResourceType("setting", SettingSchema, SETTINGS))
+MESSAGE_SETTING: Final = register_type(ResourceType("message-setting", MessageSettingSchema, MESSAGE_SETTINGS))
+ACTIVITY: Final = register_type(ResourceType("activity", ActivitySchema, ACTIVITIES))

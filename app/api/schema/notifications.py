@@ -1,0 +1,69 @@
+"""Notifications, and the happenings that they tell of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.api.access import HAPPENINGS, NOTIFICATIONS
+from app.api.jsonapi.access import ResourceType, register_type
+from app.api.jsonapi.fields import JsonValue, StrictBoolean, Text, Timestamp
+from app.api.jsonapi.schema import Schema, ToOne
+from app.models import Happening, Notification
+
+
+class NotificationSchema(Schema):
+    """What one user was told; only `is_read` is ever written."""
+
+    class Meta:
+        type_ = "notification"
+        self_view = "v1.notification_detail"
+
+    title = Text(10_000, dump_only=True)
+    message = Text(100_000, dump_only=True)
+    action = Text(255, dump_only=True)
+    received_at = Timestamp(dump_only=True)
+    is_read = StrictBoolean()
+    read_at = Timestamp(dump_only=True)
+    link = Text(10_000, dump_only=True)
+    data = JsonValue(dump_only=True)
+
+    user = ToOne(
+        "user",
+        related_view="v1.notification_user",
+        self_view="v1.notification_user",
+        foreign_key="user_id",
+        dump_only=True,
+    )
+    happening = ToOne("happening", foreign_key="happening_id", dump_only=True)
+
+
+class HappeningSchema(Schema):
+    """What happened, once for all who were told."""
+
+    class Meta:
+        type_ = "happening"
+
+    action = Text(255, dump_only=True)
+    title = Text(10_000, dump_only=True)
+    message = Text(100_000, dump_only=True)
+    link = Text(10_000, dump_only=True)
+    data = JsonValue(dump_only=True)
+    created_at = Timestamp(dump_only=True)
+
+
+NOTIFICATION: Final = register_type(
+    ResourceType(
+        "notification",
+        NotificationSchema,
+        NOTIFICATIONS,
+        columns={
+            "title": Happening.title,
+            "message": Happening.message,
+            "action": Happening.action,
+            "link": Happening.link,
+            "data": Happening.data,
+        },
+        joins=(Notification.happening,),
+    )
+)
+HAPPENING: Final = register_type(ResourceType("happening", HappeningSchema, HAPPENINGS))
