@@ -19,6 +19,9 @@ from app.embedded.stack import EmbeddedStack
 ROOT: Final = Path(__file__).resolve().parents[2]
 BIN: Final = Path(sys.executable).parent
 
+# The server is on this machine: a proxy that the user's environment names cannot reach it.
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 # Mail of an installation that nobody has set up yet goes to the catcher; what an admin has set stays.
 _USE_CATCHER: Final = """
 UPDATE settings SET smtp_host = %(host)s, smtp_port = %(port)s, smtp_encryption = 'none'
@@ -85,7 +88,7 @@ class Application:
     def is_ready(self) -> bool:
         """Whether the web server answers and reaches database and broker."""
         try:
-            with urllib.request.urlopen(f"{self.url}/ready", timeout=5) as answer:  # noqa: S310 - our own http URL
+            with _DIRECT.open(f"{self.url}/ready", timeout=5) as answer:
                 ready: bool = answer.status == 200  # noqa: PLR2004 - OK
         except (urllib.error.URLError, OSError):
             return False
