@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -65,12 +66,13 @@ class Screen:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: str = "") -> None:
         """Show rows under their names; the flexible column gives way first where room is short."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for name in columns:
-            gives_way = name == flexible
-            table.add_column(Text(name), overflow="ellipsis" if gives_way else "fold", no_wrap=True, ratio=None)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for number, name in enumerate(columns):
+            widest = max((cell_len(cells[number]) for cells in rows), default=0)
+            least = None if name == flexible else max(widest, cell_len(name))
+            table.add_column(Text(name), no_wrap=name != flexible, min_width=least)
         for cells in rows:
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
         self._console.print(_indented(table))
 
     def mail(self, mail: CaughtMail) -> None:
