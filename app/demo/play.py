@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.demo.client import Answer, Client, JsonObject, document
+from app.demo.inbox import OPEN_STATUSES, mails_with
 from app.demo.people import Door, Login, Person, await_mails, confirm, log_in, register
 from app.demo.screen import Screen
 from app.demo.stage import Stage
@@ -31,6 +32,12 @@ class Outcome:
 def begin(stage: Stage, screen: Screen) -> Play:
     """Set up a play."""
     return Play(stage, screen, Door(stage.visitor(), screen, stage.mailbox, stage.wait))
+
+
+def await_no_open_mail(play: Play, admin: Client) -> None:
+    """Wait until no mail of the log is left to send."""
+    with play.screen.waiting("waiting until every mail has left"):
+        play.stage.wait(lambda: mails_with(admin, *OPEN_STATUSES) == 0, "every mail to leave")
 
 
 def enter_organizer(play: Play) -> Person:

@@ -58,6 +58,6 @@ def _show(stage: Stage, screen: Screen, outcome: Outcome, *, serve: bool) -> Non
     if not serve:
         return
     facts = [("address", stage.application.url)]
-    facts += [(role, f"{login.email}  {login.password}") for role, login in outcome.logins]
+    facts += [(role, f"{login.email:<20}  {login.password}") for role, login in outcome.logins]
     facts += [("mails", str(stage.stack.mail_dir)), ("logs", str(stage.stack.data_dir / "log"))]
     screen.facts("Still serving: Ctrl-C ends it and removes everything", facts)

@@ -23,7 +23,7 @@ from app.demo.mailbox import CaughtMail
 NARROW: Final = 80
 WIDE: Final = 100
 METHOD_COLORS: Final = {"GET": "green", "POST": "yellow", "PATCH": "cyan", "DELETE": "red"}
-HEADERS_OF_INTEREST: Final = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type")
+HEADERS_OF_INTEREST: Final = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted")
 MAIL_LINES: Final = 14
 FIRST_ERROR: Final = 400
 
@@ -81,7 +81,8 @@ class Screen:
         headers.add_column(style="cyan", no_wrap=True)
         headers.add_column(overflow="fold")
         for name in HEADERS_OF_INTEREST:
-            headers.add_row(f"{name}:", Text(" ".join(mail.header(name).split())))
+            if mail.header(name):
+                headers.add_row(f"{name}:", Text(" ".join(mail.header(name).split())))
         lines = mail.text.strip().splitlines()
         text = "\n".join(lines[:MAIL_LINES] + (["…"] if len(lines) > MAIL_LINES else []))
         panel = Panel(Group(headers, Text(), Text(text)), title="text/plain, as caught", title_align="left", style="")
@@ -115,7 +116,8 @@ class Screen:
     def progress(self) -> Progress:
         """Bars to show while many things are done."""
         return Progress(
-            SpinnerColumn(finished_text="✓"),
+            TextColumn(""),
+            SpinnerColumn(finished_text=Text("✓", "bold green")),
             TextColumn("{task.description:<24}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),

@@ -8,9 +8,17 @@ from typing import Final
 
 from app.demo.cast import HOSTILE_TITLE, Cast
 from app.demo.client import JsonObject
-from app.demo.inbox import OPEN_STATUSES, mails_with
 from app.demo.people import Person, log_in, welcome
-from app.demo.play import Outcome, Play, begin, create_event, enter_organizer, enter_speaker, propose
+from app.demo.play import (
+    Outcome,
+    Play,
+    await_no_open_mail,
+    begin,
+    create_event,
+    enter_organizer,
+    enter_speaker,
+    propose,
+)
 from app.demo.screen import Screen
 from app.demo.stage import Stage
 from app.demo.story_checks import run_checks
@@ -90,7 +98,6 @@ def _open_mail_log(cast: Cast) -> Person:
     play.screen.title("The admin reads the log of all mails")
     login = play.stage.admin
     admin = Person("Admin", login, "", log_in(play.door, login))
-    with play.screen.waiting("waiting until every mail has left"):
-        play.stage.wait(lambda: mails_with(admin.client, *OPEN_STATUSES) == 0, "every mail to leave")
+    await_no_open_mail(play, admin.client)
     show_mail_log(play, admin.client)
     return admin

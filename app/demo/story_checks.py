@@ -10,7 +10,7 @@ from app.demo.failure import DemoFailure
 from app.demo.inbox import DECISION, counts, mail_log, notifications
 from app.demo.mailbox import CaughtMail
 from app.demo.people import Person, await_mails, log_in, register
-from app.demo.play import change_session
+from app.demo.play import await_no_open_mail, change_session
 from app.demo.verdict import organizer_told, sent_and_arrived, speakers_told
 
 
@@ -22,6 +22,7 @@ def run_checks(cast: Cast, admin: Person) -> int:
     """
     cast.play.screen.title("A stranger comes, and a session is edited without a change of state")
     quiet = [_stranger_sees_nothing(cast), _edit_tells_nobody(cast, admin)]
+    await_no_open_mail(cast.play, admin.client)
     cast.play.screen.title("Checks")
     checks = [*quiet, *_exactly_once(cast, admin), *_text_stayed_text(cast)]
     for check in checks:
@@ -49,13 +50,13 @@ def _edit_tells_nobody(cast: Cast, admin: Person) -> Check:
     state = cast.organizer.client.get(f"/v1/sessions/{decided.id}").data["attributes"]["state"]
     abstract = {"short-abstract": "Half an hour, and time for questions.", "state": state}
     cast.play.screen.answer(change_session(cast.organizer.client, decided.id, abstract), f"still {state}")
-    return equal("messages before and after that edit", before, _told(cast, admin))
+    return equal("told before that edit, and after it", before, _told(cast, admin))
 
 
 def _told(cast: Cast, admin: Person) -> str:
     """How many messages there are: they are rows of the request's own transaction, so there is nothing to wait for."""
     inboxes = sum(counts(person).all for person in (cast.organizer, *cast.speakers))
-    return f"{inboxes} + {admin.client.count('/v1/mails')}"
+    return f"{inboxes} notifications, {admin.client.count('/v1/mails')} mails"
 
 
 def _exactly_once(cast: Cast, admin: Person) -> Iterator[Check]:

@@ -79,7 +79,7 @@ def test_it_serves_on_with_logins_that_work_until_it_is_asked_to_end(tmp_path: P
     with demo(tmp_path) as process:
         shown = read_until(process, "logs ")
         address = re.findall(r"http://127\.0\.0\.1:\d+", shown)[-1]
-        logins = re.findall(r"(\S+@example\.org) {2}(\S+)", shown)
+        logins = re.findall(r"(\S+@example\.org) +(\S+)", shown)
         assert [email.partition("@")[0] for email, _ in logins] == ["olivia", "ana", "admin"]
         for email, password in logins:
             login = {"email": email, "password": password}
