@@ -1,0 +1,108 @@
+"""What a caller may know of a type: its visible rows, its private attributes; and the registry of all types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from flask import g
+from sqlalchemy import ColumnElement, false
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.api.viewer import ANONYMOUS, Viewer
+from app.models import Base
+
+if TYPE_CHECKING:
+    from app.api.jsonapi.schema import Schema
+
+M = TypeVar("M", bound=Base)
+
+
+def nobody(_viewer: Viewer) -> ColumnElement[bool]:
+    """A condition that no row fulfils."""
+    return false()
+
+
+def never(_viewer: Viewer, _row: Any) -> bool:
+    """The same for one row in Python."""
+    return False
+
+
+@dataclass(frozen=True, eq=False)
+class Access(Generic[M]):
+    """The one place that says what of a model a caller may know.
+
+    Attributes:
+        model: the table.
+        visible: the rows that exist for the caller, as SQL.
+        private: the attributes and relationships (Python names) that only some callers may read.
+        reads_private: the rows whose private ones the caller may read, as SQL.
+        may_read_private: the same for one row, in Python.
+    """
+
+    model: type[M]
+    visible: Callable[[Viewer], ColumnElement[bool]]
+    private: frozenset[str] = frozenset()
+    reads_private: Callable[[Viewer], ColumnElement[bool]] = nobody
+    may_read_private: Callable[[Viewer, M], bool] = never
+
+
+@dataclass(frozen=True, eq=False)
+class ResourceType:
+    """A JSON:API type: its schema, its table, and who may know what of it.
+
+    Attributes:
+        type_: the name of the type in documents.
+        schema: how its attributes and relationships are read and written.
+        access: who may know what; names the table.
+        columns: attributes that are another table's, by Python name, for example `{"title": Happening.title}`.
+        joins: the to-one relationships that lead to those tables; they are loaded together with each row.
+    """
+
+    type_: str
+    schema: type[Schema]
+    access: Access[Any]
+    columns: Mapping[str, InstrumentedAttribute[Any]] = field(default_factory=dict)
+    joins: tuple[InstrumentedAttribute[Any], ...] = ()
+
+    @property
+    def model(self) -> Any:
+        """The table's class; of no type, since mypy knows the columns only of a certain one."""
+        return self.access.model
+
+    def hidden(self, viewer: Viewer, row: Any) -> frozenset[str]:
+        """The attributes and relationships of this row that the caller may not read."""
+        private = self.access.private
+        if not private or viewer.is_admin or self.access.may_read_private(viewer, row):
+            return frozenset()
+        return private
+
+
+_types: dict[str, ResourceType] = {}
+
+
+def register_type(resource_type: ResourceType) -> ResourceType:
+    """Make a type known, so that filters, includes and relationships of others find it by name.
+
+    Raises:
+        ValueError: there is another of this name, or the schema has another type: a mistake in the program.
+    """
+    name = resource_type.type_
+    if name in _types:
+        raise ValueError(f"the type {name} is registered twice")
+    if resource_type.schema.Meta.type_ != name:
+        raise ValueError(f"the schema of {name} is of the type {resource_type.schema.Meta.type_}")
+    _types[name] = resource_type
+    return resource_type
+
+
+def find_type(name: str) -> ResourceType | None:
+    """The registered type of this name."""
+    return _types.get(name)
+
+
+def current_viewer() -> Viewer:
+    """Who is asking: `g.viewer`, or somebody without a token."""
+    viewer: Viewer = g.get("viewer", ANONYMOUS)
+    return viewer

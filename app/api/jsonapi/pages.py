@@ -1,0 +1,56 @@
+"""One page of rows and the number of all, for any conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from app.api.jsonapi.access import ResourceType
+from app.api.jsonapi.columns import sort_column
+from app.api.jsonapi.compound import load_options
+from app.api.jsonapi.exceptions import BadRequest
+from app.api.jsonapi.filters import compile_filters
+from app.api.jsonapi.query import Query
+from app.api.viewer import Viewer
+from app.models import db
+
+
+def load_page(
+    resource_type: ResourceType, viewer: Viewer, query: Query, conditions: Sequence[ColumnElement[bool]]
+) -> tuple[int, list[Any]]:
+    """How many rows fulfil the conditions and the query's filters, and those of its page.
+
+    Raises:
+        BadRequest: the query sorts or filters by what the caller cannot know of.
+    """
+    where = [*conditions, *compile_filters(query.filters, resource_type, viewer)]
+    statement = (
+        select(resource_type.model)
+        .where(*where)
+        .order_by(*_order(resource_type, viewer, query))
+        .offset(query.offset or None)
+        .limit(query.page_size)
+        .options(*load_options(resource_type))
+    )
+    rows = list(db.session.scalars(statement))
+    return _count(resource_type, where, query, len(rows)), rows
+
+
+def _count(resource_type: ResourceType, where: Sequence[ColumnElement[bool]], query: Query, found: int) -> int:
+    """The number of all rows; a page that is not full tells it without another query."""
+    if found < query.page_size and (found or query.offset == 0):
+        return query.offset + found
+    return db.session.scalar(select(func.count()).select_from(resource_type.model).where(*where)) or 0
+
+
+def _order(resource_type: ResourceType, viewer: Viewer, query: Query) -> list[ColumnElement[Any]]:
+    """What the query says, then the newest first: without that, pages of rows that are equal could overlap."""
+    order = []
+    for key in query.sort:
+        column = sort_column(resource_type, key.path, viewer)
+        if column is None:
+            raise BadRequest("There is no attribute of this name that can be sorted by.", parameter="sort")
+        order.append(column.desc() if key.descending else column.asc())
+    return [*order, resource_type.model.id.desc()]
