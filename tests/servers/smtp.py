@@ -132,15 +132,18 @@ class Drip:
     seconds: float
 
 
+@dataclass(frozen=True)
 class Hang:
-    """No answer, while the connection stays open."""
+    """No answer (or none after these bytes), while the connection stays open."""
+
+    after: bytes = b""
 
 
 class Drop:
     """The connection ends instead of an answer."""
 
 
-Step = str | Raw | Drip | Hang | Drop | type[Hang] | type[Drop]
+Step = str | Raw | Drip | Hang | Drop
 
 USUAL: dict[str, Step] = {
     "greeting": "220 scripted ESMTP",
@@ -174,6 +177,7 @@ class ScriptedSmtp:
         lines = ("scripted", *offers)
         ehlo = "\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"])
         everything: dict[str, Step | list[Step]] = {**USUAL, "ehlo": ehlo, **script}
+        self.scripted = frozenset(script)
         self._script = {step: list(does) if isinstance(does, list) else [does] for step, does in everything.items()}
         self._server = _Server((HOST, 0), _Handler)
         self._server.scripted = self
@@ -184,6 +188,11 @@ class ScriptedSmtp:
         """The port it listens on."""
         return int(self._server.server_address[1])
 
+    @property
+    def mails_offered(self) -> int:
+        """How often a transaction was begun."""
+        return sum(command.startswith("MAIL") for command in self.commands)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -193,10 +202,6 @@ class ScriptedSmtp:
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()
-
-    def has(self, step: str) -> bool:
-        """Whether the script says something for this step."""
-        return step in self._script
 
     def next(self, step: str) -> Step | None:
         """What to do at this step."""
@@ -222,6 +227,7 @@ class _Handler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self._scripted = self.server.scripted
         self._scripted.connections += 1
+        self._sender = self._recipient = False
         self.request.settimeout(30)
         with contextlib.suppress(_EndedError, OSError):
             self._do("greeting")
@@ -232,7 +238,15 @@ class _Handler(socketserver.BaseRequestHandler):
     def _command(self, command: str, lines: Iterator[bytes]) -> None:
         self._scripted.commands.append(command)
         verb = command.partition(" ")[0].partition(":")[0].lower()
+        lacking = (verb == "rcpt" and not self._sender) or (verb == "data" and not self._recipient)
+        if lacking and verb not in self._scripted.scripted:
+            self.request.sendall(b"503 5.5.1 bad sequence of commands\r\n")
+            return
         done = self._do(verb)
+        if verb == "mail":
+            self._sender, self._recipient = done.startswith("2"), False
+        if verb == "rcpt" and done.startswith("2"):
+            self._recipient = True
         if verb == "data" and done.startswith("354"):
             self._take(lines)
         if verb == "quit" or done.startswith("421"):
@@ -244,16 +258,21 @@ class _Handler(socketserver.BaseRequestHandler):
             if line == b".\r\n":
                 break
             content += line
-            if self._scripted.has("in_data"):
+            if "in_data" in self._scripted.scripted:
                 self._do("in_data")
-        done = self._do("message")
-        if done.startswith("2"):
+        else:
+            raise _EndedError
+        self._sender = self._recipient = False
+        does = self._scripted.next("message")
+        if isinstance(does, str) and does.startswith("2"):
             self._scripted.messages.append(content)
-        if done.startswith("421"):
+        if self._act(does).startswith("421"):
             raise _EndedError
 
     def _do(self, step: str) -> str:
-        does = self._scripted.next(step)
+        return self._act(self._scripted.next(step))
+
+    def _act(self, does: Step | None) -> str:
         if does is None:
             does = "502 5.5.1 unknown command"
         if isinstance(does, str):
@@ -265,7 +284,8 @@ class _Handler(socketserver.BaseRequestHandler):
         if isinstance(does, Drip):
             while not self._scripted.stopped.wait(does.seconds):
                 self.request.sendall(b"2")
-        elif does is Hang or isinstance(does, Hang):
+        elif isinstance(does, Hang):
+            self.request.sendall(does.after)
             self._scripted.stopped.wait(30)
         raise _EndedError
 

@@ -24,7 +24,8 @@ from app.delivery.transports.marrow_mailer import Address, AddressList, Message
 
 # Longer words are cut into several encoded words, since a line has at most 998 octets (RFC 5322, 2.1.1).
 _MAX_PLAIN_HEADER: Final = 60
-_MAX_LINE: Final = 78
+# A line with an encoded word in it (RFC 2047, 2).
+_MAX_LINE: Final = 76
 _BREAKS: Final = re.compile(r"[\r\n\0]")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _POLICY: Final = compat32.clone(linesep="\r\n", max_line_length=_MAX_LINE)
@@ -138,7 +139,9 @@ def _attachment(attachment: Attachment) -> MIMEBase:
     parsed = EmailMessage()
     parsed["Content-Type"] = _safe("content type", attachment.content_type)
     header = parsed["Content-Type"]
-    part = MIMEBase(header.maintype, header.subtype, **dict(header.params))
+    part = MIMEBase(header.maintype, header.subtype)
+    for key, value in header.params.items():
+        part.set_param(key, value, charset="" if value.isascii() else "utf-8")
     part["Content-Transfer-Encoding"] = "base64"
     name = _file_name(attachment.name)
     part.add_header("Content-Disposition", "attachment", filename=name if name.isascii() else ("utf-8", "", name))

@@ -38,12 +38,11 @@ class SmtpTransport:
             TransportError: it was not taken; with `maybe_accepted`, nobody knows.
         """
         try:
-            message = build(envelope)
+            receipt: Receipt = self._mailer.send(build(envelope))
         except ValueError as error:
             raise PermanentError(
                 f"Mail {envelope.mail_id} cannot be written as a message: {error}. It was not sent.", provider=PROVIDER
             ) from error
-        receipt: Receipt = self._mailer.send(message)
         return receipt
 
     def close(self) -> None:

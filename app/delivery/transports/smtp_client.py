@@ -35,7 +35,7 @@ class _Lines:
         self._left = _MAX_REPLY
 
     def readline(self, limit: int) -> bytes:
-        """The next line; shorter than a line if the connection ended, or at the limit.
+        """The next line, cut off at the limit; nothing if the connection ended before the line did.
 
         Raises:
             TimeoutError: the reply took too long.
@@ -48,8 +48,7 @@ class _Lines:
             self._sock.settimeout(seconds)
             chunk = self._sock.recv(4096)
             if not chunk:
-                end = len(self._buffer)
-                break
+                return b""  # half a line is no answer
             self._buffer += chunk
         end = min(end or limit, limit)
         line, self._buffer = self._buffer[:end], self._buffer[end:]
@@ -124,9 +123,10 @@ class Connection(smtplib.SMTP):
             while self._ahead:
                 command = self._ahead[0]
                 if self.ask(command).code == GO_AHEAD and command == "DATA":
-                    # It takes a message though it took no recipient: give it none (RFC 2920, 3.1).
-                    self.send(".\r\n")
-                    self.read_reply()
+                    # It waits for a message though it refused the sender or the recipient. A lone dot (RFC 2920, 3.1)
+                    # might be delivered as an empty mail; half a message never is.
+                    self.close()
+                    return
             if not positive(self.ask("RSET")):
                 self.close()
         except (OSError, smtplib.SMTPException):

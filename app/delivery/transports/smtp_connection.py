@@ -22,6 +22,7 @@ ENCRYPTION: Final = {
     "none": "none",
     "no-encryption": "none",
 }
+_MAX_PORT: Final = 65_535
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 
 
@@ -64,6 +65,8 @@ def open_connection(config: SmtpConfig) -> Connection:
 
 def _connect(config: SmtpConfig) -> Connection:
     mode = _mode(config)
+    if not (config.host and 0 < config.port <= _MAX_PORT):
+        raise _no_server(config)
     kind: Any = TlsConnection if mode == "ssl" else Connection
     options: dict[str, Any] = {"context": _context(config)} if mode == "ssl" else {}
     try:
@@ -75,10 +78,8 @@ def _connect(config: SmtpConfig) -> Connection:
         raise not_open(_reply_of(error), f"SMTP server {where(config)} did not let us in") from error
     except ssl.SSLError as error:
         raise _tls_error(error, config) from error
-    except (UnicodeError, OverflowError) as error:
-        raise ConfigurationError(
-            f"{where(config)!r} is not the name and port of a server. Check smtp-host and smtp-port.", provider=PROVIDER
-        ) from error
+    except ValueError as error:
+        raise _no_server(config) from error
     except (OSError, smtplib.SMTPException) as error:
         raise lost(error, config, "connecting") from error
     sock = cast("socket.socket", connection.sock)
@@ -86,6 +87,12 @@ def _connect(config: SmtpConfig) -> Connection:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.local_hostname = config.local_hostname or _own_name(sock)
     return connection
+
+
+def _no_server(config: SmtpConfig) -> ConfigurationError:
+    return ConfigurationError(
+        f"{where(config)!r} is not the name and port of a server. Check smtp-host and smtp-port.", provider=PROVIDER
+    )
 
 
 def _own_name(sock: socket.socket) -> str:
