@@ -76,19 +76,20 @@ def _enter_speakers(play: Play, event: str) -> list[tuple[Person, str]]:
 
 
 def _propose_sessions(play: Play, organizer: Person, event: str, entered: list[tuple[Person, str]]) -> Cast:
-    """Ana proposes two sessions, Bo one; each of these calls tells the organizer and the speaker."""
-    play.screen.title("Three sessions are proposed, one with a title that no one should trust")
-    (ana, ana_entry), (bo, bo_entry) = entered
+    """Ana proposes two sessions, Bo one for both of them; each call tells the organizer and the speakers."""
+    play.screen.title("Three sessions are proposed; one has a title that nobody should trust")
+    (ana, _), (bo, _) = entered
     talks = [
-        (ana, ana_entry, "Telling everybody exactly once"),
-        (bo, bo_entry, HOSTILE_TITLE),
-        (ana, ana_entry, "A table makes a fine queue"),
+        (ana, entered[:1], "Telling everybody once"),
+        (bo, entered, HOSTILE_TITLE),
+        (ana, entered[:1], "A table is a fine queue"),
     ]
     proposals = []
-    for person, entry, title in talks:
-        answer = propose(person.client, event, {"title": title, "short-abstract": "Half an hour."}, [entry])
-        play.screen.answer(answer, f"session {answer.id}: {answer.data['attributes']['title']}")
-        proposals.append(Proposal(answer.id, frozenset({person.email.lower()})))
+    for person, speakers, title in talks:
+        entries = [entry for _, entry in speakers]
+        answer = propose(person.client, event, {"title": title, "short-abstract": "Half an hour."}, entries)
+        play.screen.answer(answer, f"{answer.id}: {answer.data['attributes']['title']}")
+        proposals.append(Proposal(answer.id, frozenset(speaker.email.lower() for speaker, _ in speakers)))
     return Cast(play, organizer, event, [ana, bo], proposals)
 
 

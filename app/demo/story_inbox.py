@@ -42,7 +42,7 @@ def mark_as_read(cast: Cast) -> None:
     screen.answer(answer, f"read at {clock(answer.data['attributes']['read-at'])}")
     counted = organizer.client.get(f"/v1/users/{organizer.id}/notifications/count")
     after = to_counts(counted.meta)
-    screen.answer(counted, f"before: {before}; now: {after}")
+    screen.answer(counted, f"{before.unread} unread before, {after.unread} now")
     if (after.all, after.unread) != (before.all, before.unread - 1):
         raise DemoFailure("the counts after one was read", f"{before.unread - 1} unread of {before.all}", str(after))
 
