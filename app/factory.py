@@ -8,8 +8,8 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.api import routes
 from app.api.jsonapi import errors
+from app.api.routes import init_app as add_routes
 from app.auth import limits, login
 from app.delivery.celery_app import make_celery
 from app.delivery.outbox import init_outbox
@@ -40,7 +40,7 @@ def build(config: Config | None = None) -> Flask:
     errors.init_app(app)
     login.init_app(app)
     limits.init_app(app)
-    routes.init_app(app)
+    add_routes(app)
     return app
 
 

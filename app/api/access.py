@@ -112,11 +112,28 @@ def visible_happenings(viewer: Viewer) -> ColumnElement[bool]:
     return exists().where(Notification.happening_id == Happening.id, visible_notifications(viewer))
 
 
-USERS = Access(User, visible_users)
-EVENTS = Access(Event, visible_events)
+def nameable_users(viewer: Viewer) -> ColumnElement[bool]:
+    """Whom one may enter as a speaker's account: oneself; members of a team enter anybody."""
+    anybody = viewer.is_admin or bool(viewer.roles)
+    return and_(true() if anybody else User.id == viewer.id, User.deleted_at.is_(None))
+
+
+def nameable_events(_viewer: Viewer) -> ColumnElement[bool]:
+    """What one may propose to: whoever knows the id of a draft may, so that its team can ask people before it shows."""
+    return Event.deleted_at.is_(None)
+
+
+def nameable_speakers(_viewer: Viewer) -> ColumnElement[bool]:
+    """Whom one may propose a session with: any speaker; the resource asks that they are of one event."""
+    return Speaker.deleted_at.is_(None)
+
+
+USERS = Access(User, visible_users, nameable=nameable_users)
+EVENTS = Access(Event, visible_events, nameable=nameable_events)
 SPEAKERS = Access(
     Speaker,
     visible_speakers,
+    nameable=nameable_speakers,
     private=frozenset({"email", "country", "user"}),
     reads_private=reads_all_of_speakers,
     may_read_private=may_read_all_of_speaker,

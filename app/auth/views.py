@@ -27,8 +27,8 @@ from app.auth.tokens import RESET, VERIFY, TokenError, link_token, login_token, 
 from app.models import User, db
 
 
-@limiter.limit(LOGIN_PER_ADDRESS, deduct_when=failed)
-@limiter.limit(LOGIN_PER_ACCOUNT, key_func=account_key, deduct_when=failed)
+@limiter.shared_limit(LOGIN_PER_ADDRESS, scope="login", deduct_when=failed)
+@limiter.shared_limit(LOGIN_PER_ACCOUNT, scope="account", key_func=account_key, deduct_when=failed)
 def create_session() -> Response:
     """Log in: `{"email" or "username", "password"}` gives `{"access_token"}`."""
     body = read_json()
@@ -95,7 +95,7 @@ def reset(token: str, password: str) -> User:
     return user
 
 
-@limiter.limit(LOGIN_PER_ADDRESS, deduct_when=failed)
+@limiter.shared_limit(LOGIN_PER_ADDRESS, scope="login", deduct_when=failed)
 def change_password() -> Response:
     """Change one's own password: `{"data": {"old-password", "new-password"}}`."""
     data = _data()

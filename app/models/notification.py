@@ -45,7 +45,7 @@ class Notification(Base):
     deleted_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship()
-    happening: Mapped[Happening] = relationship()
+    happening: Mapped[Happening] = relationship(innerjoin=True)
 
     title: AssociationProxy[str] = association_proxy("happening", "title")
     message: AssociationProxy[str] = association_proxy("happening", "message")

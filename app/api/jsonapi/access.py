@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from flask import g
-from sqlalchemy import ColumnElement, false
+from sqlalchemy import ColumnElement, false, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.api.jsonapi.exceptions import NotFound
 from app.api.viewer import ANONYMOUS, Viewer
-from app.models import Base
+from app.models import Base, db
 
 if TYPE_CHECKING:
     from app.api.jsonapi.schema import Schema
@@ -39,6 +40,7 @@ class Access(Generic[M]):
         private: the attributes and relationships (Python names) that only some callers may read.
         reads_private: the rows whose private ones the caller may read, as SQL.
         may_read_private: the same for one row, in Python.
+        nameable: the rows that the caller may name in a relationship that he writes; by default the visible ones.
     """
 
     model: type[M]
@@ -46,6 +48,7 @@ class Access(Generic[M]):
     private: frozenset[str] = frozenset()
     reads_private: Callable[[Viewer], ColumnElement[bool]] = nobody
     may_read_private: Callable[[Viewer, M], bool] = never
+    nameable: Callable[[Viewer], ColumnElement[bool]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,18 @@ def register_type(resource_type: ResourceType) -> ResourceType:
 def find_type(name: str) -> ResourceType | None:
     """The registered type of this name."""
     return _types.get(name)
+
+
+def require_visible(resource_type: ResourceType, id_: int, viewer: Viewer) -> None:
+    """Let an address go on only if the row that it is below exists for the caller.
+
+    Raises:
+        NotFound: there is none, or none that the caller may know of.
+    """
+    model: Any = resource_type.model
+    statement = select(model.id).where(model.id == id_, resource_type.access.visible(viewer))
+    if db.session.scalar(statement) is None:
+        raise NotFound(f"There is no {resource_type.type_} with the id {id_}.")
 
 
 def current_viewer() -> Viewer:

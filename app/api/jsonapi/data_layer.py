@@ -113,7 +113,7 @@ class DataLayer(SqlalchemyDataLayer):
         """Put the rows in place of the ids of relationships.
 
         Raises:
-            Unprocessable: there is no such row that the caller may know of.
+            Unprocessable: there is no such row that the caller may name.
         """
         for name, field in self.resource_type.schema.relationships().items():
             key = field.attribute or name
@@ -124,10 +124,10 @@ class DataLayer(SqlalchemyDataLayer):
         """The row or rows with these ids, which `pointer` tells where the client named them.
 
         Raises:
-            Unprocessable: there is no such row that the caller may know of.
+            Unprocessable: there is no such row that the caller may name.
         """
         ids = given if isinstance(given, list) else [given]
-        rows = self._visible(field.type_, ids)
+        rows = self._nameable(field.type_, ids)
         errors: list[ApiError] = []
         for index, id_ in enumerate(ids):
             if id_ not in rows:
@@ -136,12 +136,13 @@ class DataLayer(SqlalchemyDataLayer):
         raise_all(errors)
         return [rows[id_] for id_ in ids] if field.many else rows[ids[0]]
 
-    def _visible(self, type_: str, ids: list[int]) -> dict[int, Base]:
+    def _nameable(self, type_: str, ids: list[int]) -> dict[int, Base]:
         other = find_type(type_)
         if other is None:
             raise LookupError(f"the type {type_} is not registered")
         model: Any = other.model
-        statement = select(model).where(model.id.in_(ids), other.access.visible(self.viewer))
+        nameable = other.access.nameable or other.access.visible
+        statement = select(model).where(model.id.in_(ids), nameable(self.viewer))
         return {row.id: row for row in db.session.scalars(statement)}
 
 

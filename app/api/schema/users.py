@@ -19,7 +19,7 @@ class UserSchema(Schema):
         self_view = "v1.user_detail"
 
     email = EmailAddress(required=True)
-    password = Text(MAX_LENGTH, minimum=MIN_LENGTH, required=True, load_only=True)
+    password = Text(MAX_LENGTH, minimum=MIN_LENGTH, required=True, allow_none=True, load_only=True)
     first_name = Text(255, allow_none=True)
     last_name = Text(255, allow_none=True)
     language = Language()

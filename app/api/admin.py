@@ -1,0 +1,82 @@
+"""What admins see and set: mails, settings, message settings, activities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from app.api.helpers.log import record_activity
+from app.api.helpers.templates import MASK
+from app.api.jsonapi.data_layer import Changes
+from app.api.jsonapi.resources import DetailResource, ListResource
+from app.api.schema.admin import ACTIVITY, MAIL, MESSAGE_SETTING, SETTING
+from app.api.viewer import Viewer
+from app.delivery.outcomes import wake
+from app.models import MessageSettings, Setting, db
+from app.models.setting import SETTING_ID
+
+SECRETS = ("sendgrid_key", "smtp_password")
+
+
+class MailList(ListResource):
+    """The log of all mails."""
+
+    resource_type = MAIL
+
+
+class MailDetail(DetailResource):
+    """One mail."""
+
+    resource_type = MAIL
+
+
+class SettingDetail(DetailResource):
+    """The settings: one resource, at `/settings` and at `/settings/1`."""
+
+    resource_type = SETTING
+
+    def get(self, **view_kwargs: Any) -> Response:
+        """The settings, their secrets as asterisks."""
+        return super().get(**{"id": SETTING_ID, **view_kwargs})
+
+    def before_update(self, obj: Setting, data: dict[str, Any], viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
+        """The asterisks written back change nothing."""
+        for name in SECRETS:
+            if data.get(name) == MASK:
+                del data[name]
+
+    def after_update(self, obj: Setting, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
+        """Try the mails again that wait for better settings. The log has the names of what changed, never a value."""
+        if changes:
+            record_activity("update_settings", names=", ".join(sorted(changes)))
+            wake(db.session.connection())
+
+
+class MessageSettingList(ListResource):
+    """The switches of all actions."""
+
+    resource_type = MESSAGE_SETTING
+
+
+class MessageSettingDetail(DetailResource):
+    """The switches of one action."""
+
+    resource_type = MESSAGE_SETTING
+
+    def after_update(self, obj: MessageSettings, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
+        """Log the change."""
+        if changes:
+            record_activity("update_message_setting", action=obj.action)
+
+
+class ActivityList(ListResource):
+    """The log of who did what."""
+
+    resource_type = ACTIVITY
+
+
+class ActivityDetail(DetailResource):
+    """One entry."""
+
+    resource_type = ACTIVITY

@@ -1,0 +1,67 @@
+"""Events: whoever makes one is its owner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.api.helpers.log import record_activity
+from app.api.jsonapi.errors import Forbidden, Unprocessable
+from app.api.jsonapi.resources import DetailResource, ListResource
+from app.api.schema.events import EVENT
+from app.api.viewer import Viewer
+from app.models import Event, EventRole, db
+from app.models.base import utc_now
+from app.models.event import MANAGERS, OWNER
+
+
+class EventList(ListResource):
+    """Events that one may see; verified users make new ones."""
+
+    resource_type = EVENT
+
+    def before_create(self, data: dict[str, Any], viewer: Viewer, view_kwargs: Any) -> None:  # noqa: ARG002 - the hook's signature
+        """An event does not end before it starts."""
+        check_times(data["starts_at"], data["ends_at"])
+
+    def after_create(self, obj: Event, viewer: Viewer) -> None:
+        """Make the caller its owner."""
+        db.session.add(EventRole(event=obj, user=viewer.user, role=OWNER))
+        record_activity("create_event", event_id=obj.id)
+
+
+class EventDetail(DetailResource):
+    """One event."""
+
+    resource_type = EVENT
+    url_field = "event_id"
+
+    def before_update(self, obj: Event, data: dict[str, Any], viewer: Viewer) -> None:
+        """Owner, organizers and admins change it."""
+        _check_manager(obj, viewer)
+        check_times(data.get("starts_at", obj.starts_at), data.get("ends_at", obj.ends_at))
+        record_activity("update_event", event_id=obj.id)
+
+    def before_delete(self, obj: Event, viewer: Viewer) -> None:
+        """Owner, organizers and admins delete it."""
+        _check_manager(obj, viewer)
+
+    def remove(self, obj: Event) -> None:
+        """Keep the row, for the logs that point to it; nobody sees it any more, and nobody is told of it."""
+        obj.deleted_at = utc_now()
+        record_activity("delete_event", event_id=obj.id)
+
+
+def check_times(starts_at: datetime | None, ends_at: datetime | None) -> None:
+    """Refuse an end before the start.
+
+    Raises:
+        Unprocessable: it is one.
+    """
+    if starts_at is not None and ends_at is not None and ends_at < starts_at:
+        raise Unprocessable("The end is before the start.", pointer="/data/attributes/ends-at")
+
+
+def _check_manager(event: Event, viewer: Viewer) -> None:
+    if not viewer.has_role(event.id, *MANAGERS):
+        raise Forbidden("Only the event's owner and organizers and admins may do this.")

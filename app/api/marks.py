@@ -1,0 +1,93 @@
+"""Marking many notifications read or unread at once: one UPDATE, however many there are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from marshmallow import ValidationError
+from sqlalchemy import ColumnElement, and_, case, false, func, select, true, update
+
+from app.api.jsonapi.document import read_resources
+from app.api.jsonapi.errors import NotFound, Unprocessable
+from app.api.jsonapi.fields import Timestamp
+from app.api.schema.notifications import NotificationSchema
+from app.models import Notification, db
+
+# Notifications that one request marks at most when it names each.
+MAX_MARKED: Final = 1000
+
+
+def inbox(user_id: int) -> ColumnElement[bool]:
+    """A user's notifications without those that he has removed, as the indexes of the table know them."""
+    return and_(Notification.user_id == user_id, Notification.deleted_at.is_(None))
+
+
+def mark_named(user_id: int) -> int:
+    """Mark each notification that the body names as it says, and return how many changed.
+
+    Raises:
+        NotFound: one of them is not there, or not this user's; then none is marked.
+        Unprocessable: one does not say how.
+    """
+    wanted = _read_wanted()
+    if not wanted:
+        return 0
+    mine = and_(inbox(user_id), Notification.id.in_(wanted))
+    found = set(db.session.scalars(select(Notification.id).where(mine).order_by(Notification.id).with_for_update()))
+    for index, id_ in enumerate(wanted):
+        if id_ not in found:
+            raise NotFound(f"There is no notification with the id {id_}.", pointer=f"/data/{index}/id")
+    read = [id_ for id_, is_read in wanted.items() if is_read]
+    return _mark(mine, Notification.id.in_(read) if read else false())
+
+
+def mark_all(user_id: int, meta: Any) -> int:
+    """Mark all of a user's notifications, or all that were received before a time, and return how many changed.
+
+    Args:
+        user_id: whose.
+        meta: `{"is-read": bool}`, and `"received-before"` (RFC 3339) where not all are meant.
+
+    Raises:
+        Unprocessable: it is something else.
+    """
+    if not isinstance(meta, dict) or not isinstance(meta.get("is-read"), bool):
+        raise Unprocessable('meta must have "is-read": true or false.', pointer="/meta/is-read")
+    for name in meta:
+        if name not in ("is-read", "received-before"):
+            raise Unprocessable("meta has is-read and received-before only.", pointer="/meta")
+    where = inbox(user_id)
+    if meta.get("received-before") is not None:
+        where = and_(where, Notification.received_at < _time(meta["received-before"]))
+    return _mark(where, true() if meta["is-read"] else false())
+
+
+def _mark(where: ColumnElement[bool], wanted: ColumnElement[bool]) -> int:
+    """Set `is_read` to what is wanted where it is not yet, and the time of reading with it."""
+    statement = (
+        update(Notification)
+        .where(where, Notification.is_read.is_distinct_from(wanted))
+        .values(is_read=wanted, read_at=case((wanted, func.now())))
+        .execution_options(synchronize_session=False)
+    )
+    changed: int = db.session.execute(statement).rowcount  # type: ignore[attr-defined]  # an UPDATE has it
+    return changed
+
+
+def _read_wanted() -> dict[int, bool]:
+    wanted: dict[int, bool] = {}
+    for index, (id_, item) in enumerate(read_resources("notification", MAX_MARKED)):
+        values = NotificationSchema.load_resource(item, partial=True)
+        if "is_read" not in values:
+            raise Unprocessable("is-read is missing.", pointer=f"/data/{index}/attributes/is-read")
+        wanted[id_] = values["is_read"]
+    return wanted
+
+
+def _time(value: Any) -> datetime:
+    try:
+        moment: datetime = Timestamp().deserialize(value)
+    except ValidationError as error:
+        raise Unprocessable(str(error.messages[0]), pointer="/meta/received-before") from error
+    return moment

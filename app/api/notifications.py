@@ -1,0 +1,115 @@
+"""Notifications: the inbox of a user, and the admin's log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+from sqlalchemy import ColumnElement, func, select
+
+from app.api.jsonapi.access import current_viewer
+from app.api.jsonapi.compound import single_document
+from app.api.jsonapi.document import read_json
+from app.api.jsonapi.errors import BadRequest, Forbidden, NotFound
+from app.api.jsonapi.links import self_link
+from app.api.jsonapi.query import parse_query
+from app.api.jsonapi.resources import DetailResource, ListResource, Resource
+from app.api.jsonapi.response import document_response
+from app.api.jsonapi.urls import RELATIONSHIPS, url_of
+from app.api.marks import inbox, mark_all, mark_named
+from app.api.schema.notifications import NOTIFICATION
+from app.api.schema.users import USER
+from app.api.viewer import Viewer
+from app.models import Notification, User, db
+from app.models.base import utc_now
+
+
+class NotificationListAdmin(ListResource):
+    """All notifications, those that their owners have removed too."""
+
+    resource_type = NOTIFICATION
+
+
+class NotificationList(ListResource):
+    """A user's notifications; PATCH marks many of them with one UPDATE."""
+
+    resource_type = NOTIFICATION
+
+    def scope(self, viewer: Viewer, view_kwargs: Mapping[str, Any]) -> ColumnElement[bool] | None:
+        """The user's, without those that he has removed."""
+        user_id = view_kwargs["user_id"]
+        if viewer.is_admin and db.session.get(User, user_id) is None:
+            raise NotFound(f"There is no user with the id {user_id}.")
+        return inbox(user_id)
+
+    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
+        """Every answer carries the number for the badge."""
+        return {"unread-count": unread_count(view_kwargs["user_id"])}
+
+    def patch(self, user_id: int) -> Response:
+        """Mark the notifications that are named, or all that came before a time."""
+        body = read_json()
+        if ("data" in body) == ("meta" in body):
+            raise BadRequest('The body must have either "data": [...] or "meta": {...}.', pointer="")
+        updated = mark_named(user_id) if "data" in body else mark_all(user_id, body["meta"])
+        unread = unread_count(user_id)
+        db.session.commit()
+        return document_response({"meta": {"updated": updated, "unread-count": unread}})
+
+
+class NotificationDetail(DetailResource):
+    """One notification: its owner marks and removes it, an admin only reads it."""
+
+    resource_type = NOTIFICATION
+
+    def before_update(self, obj: Notification, data: dict[str, Any], viewer: Viewer) -> None:
+        """`is_read` is all that ever changes; the time of reading follows from it."""
+        _check_owner(obj, viewer)
+        if "is_read" in data:
+            obj.mark(is_read=data.pop("is_read"))
+
+    def before_delete(self, obj: Notification, viewer: Viewer) -> None:
+        """Its owner removes it."""
+        _check_owner(obj, viewer)
+
+    def remove(self, obj: Notification) -> None:
+        """Hide it from its owner; the admin's log keeps it."""
+        obj.deleted_at = obj.deleted_at or utc_now()
+
+
+class NotificationUser(Resource):
+    """Whose notification it is: the user, or (at `/relationships/user`) the identifier."""
+
+    resource_type = NOTIFICATION
+
+    def get(self, id: int) -> Response:  # noqa: A002 - the name in the address
+        """The user, or the linkage."""
+        notification = self.data_layer.get_object({"id": id})
+        if RELATIONSHIPS in request.path:
+            document: dict[str, Any] = {
+                "links": {"self": self_link(), "related": url_of("v1.notification_user", id)},
+                "data": {"type": "user", "id": str(notification.user_id)},
+            }
+            return document_response(document)
+        user = single_document(USER, notification.user, self.viewer, parse_query(request.args, USER, many=False))
+        return document_response({**user, "links": {"self": self_link()}})
+
+
+def notification_count(user_id: int) -> Response:
+    """How many there are, and how many are unread."""
+    if current_viewer().is_admin and db.session.get(User, user_id) is None:
+        raise NotFound(f"There is no user with the id {user_id}.")
+    count = db.session.scalar(select(func.count()).select_from(Notification).where(inbox(user_id)))
+    return document_response({"meta": {"count": count, "unread-count": unread_count(user_id)}})
+
+
+def unread_count(user_id: int) -> int:
+    """How many are unread: counted in an index that has only those."""
+    statement = select(func.count()).select_from(Notification).where(inbox(user_id), ~Notification.is_read)
+    return db.session.scalar(statement) or 0
+
+
+def _check_owner(notification: Notification, viewer: Viewer) -> None:
+    if not viewer.is_self(notification.user_id):
+        raise Forbidden("Only the owner of a notification may change it.")

@@ -1,0 +1,111 @@
+"""All routes in one table: address, endpoint, and who may use which method.
+
+An address that is not here does not exist; a method that is not here is 405 for everybody.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Blueprint, Flask
+
+from app.api.admin import (
+    ActivityDetail,
+    ActivityList,
+    MailDetail,
+    MailList,
+    MessageSettingDetail,
+    MessageSettingList,
+    SettingDetail,
+)
+from app.api.events import EventDetail, EventList
+from app.api.health import health, metrics, ready
+from app.api.jsonapi.table import Permission, Route, register
+from app.api.notifications import (
+    NotificationDetail,
+    NotificationList,
+    NotificationListAdmin,
+    NotificationUser,
+    notification_count,
+)
+from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
+from app.api.sessions import SessionDetail, SessionList
+from app.api.speakers import SpeakerDetail, SpeakerList
+from app.api.users import UserDetail, UserList
+from app.auth.views import ask_for_reset, change_password, create_session, reset_password, verify_email
+from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
+
+
+def can(**methods: Permission) -> dict[str, Permission]:
+    """Who may use which method; `anyone` and `logged_in` leave it to the rows who sees and changes which."""
+    return methods
+
+
+# fmt: off
+V1: Final = (
+    # --- logging in
+    Route("login", ["/auth/login"], create_session, can(POST=anyone)),
+    Route("verify_email", ["/auth/verify-email"], verify_email, can(POST=anyone)),
+    Route("ask_for_reset", ["/auth/reset-password"], ask_for_reset, can(POST=anyone)),
+    Route("reset_password", ["/auth/reset-password"], reset_password, can(PATCH=anyone)),
+    Route("change_password", ["/auth/change-password"], change_password, can(POST=logged_in)),
+    # --- users
+    Route("user_list", ["/users"], UserList, can(GET=admin, POST=anyone)),
+    Route("user_detail", ["/users/<int:user_id>"], UserDetail, can(GET=the_user_or_admin, PATCH=the_user_or_admin)),
+    # --- notifications
+    Route("notification_list_admin", ["/notifications"], NotificationListAdmin, can(GET=admin)),
+    Route("notification_list", ["/users/<int:user_id>/notifications"], NotificationList,
+          can(GET=the_user_or_admin, PATCH=the_user)),
+    Route("notification_count", ["/users/<int:user_id>/notifications/count"], notification_count,
+          can(GET=the_user_or_admin), is_jsonapi=True),
+    Route("notification_detail", ["/notifications/<int:id>"], NotificationDetail,
+          can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
+    Route("notification_user", ["/notifications/<int:id>/relationships/user", "/notifications/<int:id>/user"],
+          NotificationUser, can(GET=logged_in)),
+    # --- events, speakers, sessions
+    Route("event_list", ["/events"], EventList, can(GET=anyone, POST=verified)),
+    Route("event_detail", ["/events/<int:event_id>"], EventDetail,
+          can(GET=anyone, PATCH=logged_in, DELETE=logged_in)),
+    Route("speaker_list", ["/speakers"], SpeakerList, can(GET=anyone, POST=logged_in)),
+    Route("event_speaker_list", ["/events/<int:event_id>/speakers"], SpeakerList, can(GET=anyone)),
+    Route("session_speaker_list", ["/sessions/<int:session_id>/speakers"], SpeakerList, can(GET=anyone)),
+    Route("speaker_detail", ["/speakers/<int:id>"], SpeakerDetail,
+          can(GET=anyone, PATCH=logged_in, DELETE=logged_in)),
+    Route("session_list", ["/sessions"], SessionList, can(GET=anyone, POST=logged_in)),
+    Route("event_session_list", ["/events/<int:event_id>/sessions"], SessionList, can(GET=anyone)),
+    Route("speaker_session_list", ["/speakers/<int:speaker_id>/sessions"], SessionList, can(GET=anyone)),
+    Route("session_detail", ["/sessions/<int:id>"], SessionDetail,
+          can(GET=anyone, PATCH=logged_in, DELETE=logged_in)),
+    # --- for admins
+    Route("mail_list", ["/mails"], MailList, can(GET=admin)),
+    Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
+    Route("settings", ["/settings"], SettingDetail, can(GET=admin)),
+    Route("setting_detail", ["/settings/<int:id>"], SettingDetail, can(GET=admin, PATCH=admin)),
+    Route("message_setting_list", ["/message-settings"], MessageSettingList, can(GET=admin)),
+    Route("message_setting_detail", ["/message-settings/<int:id>"], MessageSettingDetail,
+          can(GET=admin, PATCH=admin)),
+    Route("activity_list", ["/activities"], ActivityList, can(GET=admin)),
+    Route("activity_detail", ["/activities/<int:id>"], ActivityDetail, can(GET=admin)),
+)
+
+ROOT: Final = (
+    Route("create_session", ["/auth/session"], create_session, can(POST=anyone)),
+    # --- for the operator's network
+    Route("health", ["/health"], health, can(GET=anyone)),
+    Route("ready", ["/ready"], ready, can(GET=anyone)),
+    Route("metrics", ["/metrics"], metrics, can(GET=anyone)),
+    # --- pages
+    Route("verify_page", ["/verify"], verify_page, can(GET=anyone)),
+    Route("verify_submit", ["/verify"], verify_submit, can(POST=anyone)),
+    Route("reset_page", ["/reset-password"], reset_page, can(GET=anyone)),
+    Route("reset_submit", ["/reset-password"], reset_submit, can(POST=anyone)),
+    Route("front_end_page", ["/events/<identifier>", "/events/<identifier>/sessions/<int:session_id>"],
+          front_end_page, can(GET=anyone)),
+)
+# fmt: on
+
+
+def init_app(app: Flask) -> None:
+    """Add all routes."""
+    register(app, Blueprint("v1", __name__, url_prefix="/v1"), V1)
+    register(app, None, ROOT)

@@ -1,0 +1,149 @@
+"""Sessions: proposing one tells the organizers and its speakers; accepting or rejecting it tells its speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+
+from app.api.events import check_times
+from app.api.helpers.log import record_activity
+from app.api.helpers.mail import send_email_new_session, send_email_session_accept_reject
+from app.api.helpers.notification import About, send_notif_new_session_organizer, send_notif_session_accept_reject
+from app.api.helpers.recipients import once, organizers_of, speaker_accounts, speaker_addresses
+from app.api.helpers.settings import make_frontend_url
+from app.api.jsonapi.access import require_visible
+from app.api.jsonapi.data_layer import Changes
+from app.api.jsonapi.errors import Forbidden, Unprocessable
+from app.api.jsonapi.resources import DetailResource, ListResource
+from app.api.schema.events import EVENT
+from app.api.schema.sessions import SESSION, SPEAKER
+from app.api.speakers import stays_with_event
+from app.api.viewer import Viewer
+from app.models import Session, Speaker, db
+from app.models.base import utc_now
+from app.models.session import ACCEPTED, PENDING, REJECTED, WITHDRAWN, speakers_sessions
+
+# The states whose coming the speakers are told of.
+DECISIONS = (ACCEPTED, REJECTED)
+
+
+class SessionList(ListResource):
+    """Sessions; proposed by a speaker of the event or its team."""
+
+    resource_type = SESSION
+
+    def scope(self, viewer: Viewer, view_kwargs: Mapping[str, Any]) -> ColumnElement[bool] | None:
+        """Those of the event or the speaker in the address."""
+        if "event_id" in view_kwargs:
+            require_visible(EVENT, view_kwargs["event_id"], viewer)
+            of_event: ColumnElement[bool] = Session.event_id == view_kwargs["event_id"]
+            return of_event
+        if "speaker_id" in view_kwargs:
+            require_visible(SPEAKER, view_kwargs["speaker_id"], viewer)
+            return Session.id.in_(
+                select(speakers_sessions.c.session_id).where(
+                    speakers_sessions.c.speaker_id == view_kwargs["speaker_id"]
+                )
+            )
+        return None
+
+    def before_create(self, data: dict[str, Any], viewer: Viewer, view_kwargs: Any) -> None:  # noqa: ARG002 - the hook's signature
+        """Who may propose, and with whom; without speakers it is the proposer's own."""
+        event_id = data["event"].id
+        own = _own_speakers(event_id, viewer)
+        in_team = viewer.has_role(event_id)
+        if not (own or in_team):
+            raise Forbidden("Only a speaker of the event or its team may propose a session: POST /v1/speakers first.")
+        if data.get("state", PENDING) != PENDING and not in_team:
+            raise Forbidden("Only the event's team sets the state of a session.")
+        if not in_team:
+            data.setdefault("speakers", own)
+        _check_speakers(event_id, data)
+        check_times(data.get("starts_at"), data.get("ends_at"))
+
+    def after_create(self, obj: Session, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
+        """Tell of the proposal."""
+        record_activity("create_session", session=f"{obj.title} ({obj.id})")
+        tell_of_proposal(obj)
+
+
+class SessionDetail(DetailResource):
+    """One session, changed by its speakers and the event's team."""
+
+    resource_type = SESSION
+
+    def before_update(self, obj: Session, data: dict[str, Any], viewer: Viewer) -> None:
+        """Speakers may edit and withdraw; every other state is the team's to set."""
+        _check_editor(obj, viewer)
+        stays_with_event(obj.event_id, data)
+        state = data.get("state", obj.state)
+        if state not in (obj.state, WITHDRAWN) and not viewer.has_role(obj.event_id):
+            raise Forbidden("Only the event's team sets the state of a session; its speakers may withdraw it.")
+        _check_speakers(obj.event_id, data)
+        check_times(data.get("starts_at", obj.starts_at), data.get("ends_at", obj.ends_at))
+
+    def after_update(self, obj: Session, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
+        """Tell of a decision; an edit tells nobody."""
+        if changes:
+            record_activity("update_session", session=f"{obj.title} ({obj.id})")
+        if "state" in changes and obj.state in DECISIONS:
+            tell_of_decision(obj)
+
+    def before_delete(self, obj: Session, viewer: Viewer) -> None:
+        """Whoever may change it may delete it."""
+        _check_editor(obj, viewer)
+
+    def remove(self, obj: Session) -> None:
+        """Keep the row, for the notifications that link to it."""
+        obj.deleted_at = utc_now()
+
+
+def tell_of_proposal(session: Session) -> None:
+    """Tell each owner, organizer and coorganizer (notification and mail) and each speaker (mail), everybody once."""
+    event, link = session.event, session_link(session)
+    organizers = organizers_of(event)
+    for organizer in organizers:
+        send_notif_new_session_organizer(organizer, event.name, link, _about(session, link))
+    for address in once([*(organizer.email for organizer in organizers), *speaker_addresses(session)]):
+        send_email_new_session(address, event.name, link)
+
+
+def tell_of_decision(session: Session) -> None:
+    """Tell each speaker of the decision: by mail, and in the app where there is an account."""
+    link = session_link(session)
+    accounts = speaker_accounts(session)
+    for account in accounts:
+        send_notif_session_accept_reject(account, session.title, session.state, link, _about(session, link))
+    for address in speaker_addresses(session):
+        send_email_session_accept_reject(address, session, link)
+
+
+def session_link(session: Session) -> str:
+    """Where the front end shows the session."""
+    return make_frontend_url(f"/events/{session.event.identifier}/sessions/{session.id}")
+
+
+def _about(session: Session, link: str) -> About:
+    data = {"event-id": str(session.event_id), "session-id": str(session.id), "state": session.state}
+    return About(link=link, data=data, event=session.event)
+
+
+def _own_speakers(event_id: int, viewer: Viewer) -> list[Speaker]:
+    statement = select(Speaker).where(
+        Speaker.event_id == event_id, Speaker.user_id == viewer.id, Speaker.deleted_at.is_(None)
+    )
+    return list(db.session.scalars(statement))
+
+
+def _check_editor(session: Session, viewer: Viewer) -> None:
+    if not (viewer.has_role(session.event_id) or any(viewer.is_self(each.user_id) for each in session.speakers)):
+        raise Forbidden("Only the session's speakers, the event's team and admins may do this.")
+
+
+def _check_speakers(event_id: int, data: Mapping[str, Any]) -> None:
+    for index, speaker in enumerate(data.get("speakers", ())):
+        if speaker.event_id != event_id:
+            pointer = f"/data/relationships/speakers/data/{index}"
+            raise Unprocessable("This speaker is not one of the event.", pointer=pointer)
