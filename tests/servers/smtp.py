@@ -181,7 +181,7 @@ class ScriptedSmtp:
         self._script = {step: list(does) if isinstance(does, list) else [does] for step, does in everything.items()}
         self._server = _Server((HOST, 0), _Handler)
         self._server.scripted = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="ScriptedSmtp")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), name="ScriptedSmtp")
 
     @property
     def port(self) -> int:
@@ -229,6 +229,7 @@ class _Handler(socketserver.BaseRequestHandler):
         self._scripted.connections += 1
         self._sender = self._recipient = False
         self.request.settimeout(30)
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(_EndedError, OSError):
             self._do("greeting")
             lines = self._lines()
