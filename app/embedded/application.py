@@ -77,7 +77,8 @@ class Application:
         """Start the web server; see `is_ready`."""
         bind = f"{LOOPBACK}:{self.port}"
         options = ["--bind", bind, "--workers", "2", "--threads", "4", "--graceful-timeout", "5"]
-        self._add("web", [str(BIN / "gunicorn"), "manage:app", *options])
+        # Its control socket would be in the user's home, one for all stacks.
+        self._add("web", [str(BIN / "gunicorn"), "manage:app", "--no-control-socket", *options])
 
     def start_worker(self, name: str = "worker", processes: int = 2) -> None:
         """Start a Celery worker."""
