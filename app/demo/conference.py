@@ -109,6 +109,14 @@ class _Fields:
             raise _ShapeError(f"{self.where(name)} must be a text or null")
         return value
 
+    def line(self, name: str) -> str:
+        """The same as one line: any white space in it, such as the tab of a real speaker's name, is one space."""
+        return " ".join(self.text(name).split())
+
+    def line_or_none(self, name: str) -> str | None:
+        """The same, or None where there is nothing in it."""
+        return " ".join((self.text_or_none(name) or "").split()) or None
+
     def time_or_none(self, name: str) -> str | None:
         """A time with its offset (RFC 3339)."""
         value = self.text_or_none(name)
@@ -151,11 +159,11 @@ def _conference(fields: _Fields) -> Conference:
     if not values:
         raise _ShapeError("sessions is empty: there is nothing to propose")
     return Conference(
-        name=event.text("name"),
+        name=event.line("name"),
         starts_at=event.time("starts-at"),
         ends_at=event.time("ends-at"),
         timezone=event.text_or_none("timezone") or "UTC",
-        location=event.text_or_none("location-name"),
+        location=event.line_or_none("location-name"),
         speakers=tuple(speakers.values()),
         talks=tuple(_talk(_Fields(value, f"sessions[{number}]"), speakers) for number, value in enumerate(values)),
     )
@@ -170,10 +178,10 @@ def _speaker(fields: _Fields) -> Speaker:
         )
     return Speaker(
         id=fields.text("id"),
-        name=fields.text("name"),
+        name=fields.line("name"),
         email=email,
-        organisation=fields.text_or_none("organisation"),
-        country=fields.text_or_none("country"),
+        organisation=fields.line_or_none("organisation"),
+        country=fields.line_or_none("country"),
     )
 
 
@@ -186,7 +194,7 @@ def _talk(fields: _Fields, speakers: Mapping[str, Speaker]) -> Talk:
     if unknown:
         raise _ShapeError(f"{fields.where('speaker-ids')} names {unknown[0]!r}, which is no speaker's id")
     return Talk(
-        title=fields.text("title"),
+        title=fields.line("title"),
         abstract=fields.text_or_none("short-abstract"),
         starts_at=fields.time_or_none("starts-at"),
         ends_at=fields.time_or_none("ends-at"),

@@ -53,6 +53,15 @@ def test_a_speaker_named_twice_or_without_an_address_counts_once_or_not_at_all(t
     assert talk.addresses == {"ana@example.org"}
 
 
+def test_white_space_in_one_line_texts_is_one_space(tmp_path: Path) -> None:
+    content = copy.deepcopy(SMALL)
+    content["speakers"][0] |= {"name": " Ana\tAlmeida ", "organisation": "  "}
+    content["sessions"][0]["title"] = "One\r\nBcc: two@example.org"
+    conference = load_conference(write(tmp_path, content))
+    assert (conference.speakers[0].name, conference.speakers[0].organisation) == ("Ana Almeida", None)
+    assert conference.talks[0].title == "One Bcc: two@example.org"
+
+
 def test_a_byte_order_mark_is_no_hindrance(tmp_path: Path) -> None:
     assert load_conference(write(tmp_path, "\ufeff" + json.dumps(SMALL))).name == "Small"
 
