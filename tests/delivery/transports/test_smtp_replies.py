@@ -295,3 +295,32 @@ def test_an_answer_is_shown_on_one_bounded_line() -> None:
     assert clean_response("a\r\nb\x00\u202ec\t d") == "a b c d"
     assert len(clean_response("x" * 5000)) == 500
     assert parse_reply(550, b"\xff\xfe").response
+
+
+@pytest.mark.parametrize("how", [Drop(), "500 5.5.1 what"])
+def test_a_connection_that_cannot_be_reset_is_replaced(offers: tuple[str, ...], how: Step) -> None:
+    script: dict[str, Any] = {"rcpt": ["550 5.1.1 unknown", "250 ok"], "rset": how}
+    with ScriptedSmtp(*offers, **script) as server, transport_to(server) as transport:
+        assert failure(transport).kind == "permanent"
+        transport.send(envelope())
+        assert len(server.messages) == 1
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("host_name", "configured", "said"),
+    [
+        ("web1.example.org", None, "web1.example.org"),
+        ("web1", None, f"[{HOST}]"),
+        ("web1", "mail.example.org", "mail.example.org"),
+    ],
+)
+def test_the_server_is_greeted_by_a_full_name_or_an_address(
+    monkeypatch: pytest.MonkeyPatch, host_name: str, configured: str | None, said: str
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: host_name)
+    with ScriptedSmtp() as server:
+        config = SmtpConfig(HOST, server.port, encryption="none", local_hostname=configured)
+        with closing(SmtpTransport(config)) as transport:
+            transport.send(envelope())
+        assert server.commands[0].lower() == f"ehlo {said}"
