@@ -52,9 +52,8 @@ def front_end_page(**_names: str | int) -> Response:
 
 
 def _reset_form(token: str, error: str = "") -> Response:
-    return _page(
-        "pages/reset.html", 400 if error else 200, token=token, error=error, min_length=MIN_LENGTH, max_length=MAX_LENGTH
-    )
+    lengths = {"min_length": MIN_LENGTH, "max_length": MAX_LENGTH}
+    return _page("pages/reset.html", 400 if error else 200, token=token, error=error, **lengths)
 
 
 def _page(template: str, status: int = 200, **values: str | int) -> Response:
