@@ -24,11 +24,13 @@ from app.demo.play import (
 )
 from app.demo.screen import Screen
 from app.demo.stage import Stage
+from app.demo.tables import show_mail_log, show_notifications
 from app.demo.verdict import Proposal, organizer_told, sent_and_arrived, speakers_told
 
 ACCEPTED: Final = "accepted"
 # As long as mails go on leaving there is nothing to complain of, however many there are.
 STALLED_SECONDS: Final = 60.0
+NEWEST: Final = "?page[size]=5"
 
 
 def play_conference(stage: Stage, screen: Screen, conference: Conference) -> Outcome:
@@ -49,6 +51,7 @@ def play_conference(stage: Stage, screen: Screen, conference: Conference) -> Out
     admin = log_in(play.door, stage.admin)
     _await_all_mails(play, admin)
     seconds = time.monotonic() - begun
+    _look_around(play, organizer, admin)
     _check(play, organizer, admin, proposals)
     return Outcome([("organizer", organizer.login), ("admin", stage.admin)], _figures(play, proposals, seconds))
 
@@ -130,6 +133,13 @@ def _await_fewer(play: Play, admin: Client, waiting: int) -> int:
     what = f"one of {waiting} waiting mails to leave"
     play.stage.wait(lambda: mails_with(admin, *OPEN_STATUSES) < waiting, what, STALLED_SECONDS)
     return mails_with(admin, *OPEN_STATUSES)
+
+
+def _look_around(play: Play, organizer: Person, admin: Client) -> None:
+    """A few rows of what is now there in hundreds."""
+    play.screen.title("The organizer's inbox and the admin's log of mails, the newest rows")
+    show_notifications(play.screen, organizer, NEWEST)
+    show_mail_log(play.screen, admin, NEWEST)
 
 
 def _check(play: Play, organizer: Person, admin: Client, proposals: list[Proposal]) -> None:

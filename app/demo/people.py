@@ -84,7 +84,7 @@ def confirm(door: Door, mails: list[CaughtMail]) -> None:
     page = door.visitor.get(links[0])
     if page.content_type != "text/html":
         raise DemoFailure("the page behind the link", "text/html", page.content_type)
-    door.screen.answer(page, "the link of the mail: text/html")
+    door.screen.answer(page, "text/html: the mail's link")
     token = parse_qs(urlsplit(links[0]).query)["token"][0]
     answer = door.visitor.post("/v1/auth/verify-email", {"data": {"token": token}}, 200)
     door.screen.answer(answer, str(answer.body.get("message", "")))
@@ -95,7 +95,7 @@ def log_in(door: Door, login: Login) -> Client:
     body = {"email": login.email, "password": login.password}
     answer = door.visitor.post("/v1/auth/login", body, 200)
     token = str(answer.body["access_token"])
-    door.screen.answer(answer, f"a token for {login.email}")
+    door.screen.answer(answer, f"token for {login.email}")
     return replace(door.visitor, token=token)
 
 

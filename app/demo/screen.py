@@ -36,6 +36,8 @@ class Screen:
         width = min(console.width, WIDE) if console.is_terminal else NARROW
         self._console = Console(file=file, markup=False, emoji=False, highlight=False, width=width)
         self._step = 0
+        # Where the encoding has no such marks, others stand for them.
+        self._marks = ("✓", "✗") if self._console.encoding.lower().startswith("utf") else ("+", "!")
 
     def title(self, words: str) -> None:
         """Begin a step."""
@@ -52,7 +54,7 @@ class Screen:
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=1)
         row.add_column(width=5)
-        row.add_column(ratio=10, no_wrap=True, overflow="ellipsis")
+        row.add_column(ratio=11, no_wrap=True, overflow="ellipsis")
         row.add_column(width=3)
         row.add_column(ratio=10)
         row.add_row(
@@ -101,13 +103,13 @@ class Screen:
         line.add_column(width=1)
         line.add_column(ratio=1)
         line.add_column(justify="right", style="dim")
-        line.add_row("", Text("✓", "bold green"), Text(check.what), Text(check.came))
+        line.add_row("", Text(self._marks[0], "bold green"), Text(check.what), Text(check.came))
         self._console.print(line)
 
     def failure(self, failure: DemoFailure) -> None:
         """Say in red what did not happen."""
         self._console.print()
-        self._console.print(Text(f"✗ {failure}", "bold red"), soft_wrap=True)
+        self._console.print(Text(f"{self._marks[1]} {failure}", "bold red"), soft_wrap=True)
 
     def waiting(self, words: str) -> Status:
         """A spinner to show while something is waited for."""
@@ -116,8 +118,8 @@ class Screen:
     def progress(self) -> Progress:
         """Bars to show while many things are done."""
         return Progress(
-            TextColumn(""),
-            SpinnerColumn(finished_text=Text("✓", "bold green")),
+            TextColumn(" "),
+            SpinnerColumn(finished_text=Text(self._marks[0], "bold green")),
             TextColumn("{task.description:<24}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),

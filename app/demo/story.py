@@ -22,7 +22,8 @@ from app.demo.play import (
 from app.demo.screen import Screen
 from app.demo.stage import Stage
 from app.demo.story_checks import run_checks
-from app.demo.story_inbox import decide, mark_as_read, show_arrived_mail, show_inbox, show_mail_log, show_speakers_side
+from app.demo.story_inbox import decide, mark_as_read, show_arrived_mail, show_inbox, show_speakers_side
+from app.demo.tables import show_mail_log
 from app.demo.verdict import Proposal
 
 EVENT_NAME: Final = "Harbour Conference"
@@ -100,5 +101,5 @@ def _open_mail_log(cast: Cast) -> Person:
     login = play.stage.admin
     admin = Person("Admin", login, "", log_in(play.door, login))
     await_no_open_mail(play, admin.client)
-    show_mail_log(play, admin.client)
+    show_mail_log(play.screen, admin.client)
     return admin

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from app.demo.cast import Cast
-from app.demo.client import Client, JsonObject, document
+from app.demo.client import document
 from app.demo.failure import DemoFailure
 from app.demo.inbox import counts, session_of, to_counts
 from app.demo.mailbox import CaughtMail
 from app.demo.people import MAILS_OF_REGISTERING, Person
 from app.demo.play import Play, change_session
+from app.demo.tables import clock, show_notifications
 from app.demo.verdict import Proposal
-
-MAIL_LOG_ROWS = 30
 
 
 def show_inbox(cast: Cast) -> None:
     """The organizer's notifications, as the API gives them."""
     cast.play.screen.title("The organizer's inbox: there when the request returned")
-    _show_notifications(cast.play, cast.organizer)
+    show_notifications(cast.play.screen, cast.organizer)
 
 
 def show_arrived_mail(cast: Cast) -> None:
@@ -63,34 +61,10 @@ def show_speakers_side(cast: Cast) -> None:
     screen = cast.play.screen
     for speaker in cast.speakers:
         screen.title(f"What {speaker.name} was told")
-        _show_notifications(cast.play, speaker)
+        show_notifications(cast.play.screen, speaker)
         own = [proposal for proposal in cast.proposals if speaker.email.lower() in proposal.addresses]
         for mail in _await_mails_about(cast.play, speaker, own):
             screen.say(f"by mail: {mail.subject}", "cyan")
-
-
-def show_mail_log(play: Play, admin: Client) -> None:
-    """The log of mails, with how long each took from the request to the catcher's answer."""
-    answer = admin.get(f"/v1/mails?sort=id&page[size]={MAIL_LOG_ROWS}")
-    play.screen.answer(answer, f"{answer.meta['count']} mails")
-    columns = ("id", "recipient", "action", "status", "tries", "took")
-    play.screen.table(columns, [_log_row(mail["id"], mail["attributes"]) for mail in answer.data])
-
-
-def clock(time: str) -> str:
-    """A moment of the API as hours, minutes and seconds."""
-    return datetime.fromisoformat(time).strftime("%H:%M:%S")
-
-
-def _show_notifications(play: Play, person: Person) -> None:
-    answer = person.client.get(f"/v1/users/{person.id}/notifications")
-    play.screen.answer(answer, str(to_counts(answer.meta)))
-    rows = []
-    for notification in answer.data:
-        told = notification["attributes"]
-        mark = " " if told["is-read"] else "●"
-        rows.append((mark, told["title"], clock(told["received-at"]), session_of(told["link"] or "")))
-    play.screen.table(("", "title", "received", "session"), rows, "title")
 
 
 def _await_mails_about(play: Play, person: Person, proposals: Sequence[Proposal]) -> list[CaughtMail]:
@@ -101,11 +75,3 @@ def _await_mails_about(play: Play, person: Person, proposals: Sequence[Proposal]
     with play.screen.waiting(f"waiting for {what}"):
         play.stage.wait(lambda: len(play.stage.mailbox.to(person.email)) >= expected, what)
     return [mail for mail in play.stage.mailbox.to(person.email) if session_of(mail.text)]
-
-
-def _log_row(id_: str, mail: JsonObject) -> tuple[str, ...]:
-    took = ""
-    if mail["sent-at"]:
-        seconds = datetime.fromisoformat(mail["sent-at"]) - datetime.fromisoformat(mail["time"])
-        took = f"{seconds.total_seconds():.2f} s"
-    return id_, mail["recipient"], mail["action"], mail["status"], str(mail["attempts"]), took

@@ -59,6 +59,17 @@ def test_a_check_that_failed_ends_the_play(screen: Screen, output: io.StringIO) 
         screen.check(Check("told once", "1", "2"))
 
 
+def test_where_the_encoding_lacks_the_marks_others_stand_for_them() -> None:
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="ascii", errors="replace") as file:
+        Screen(file).check(Check("told once", "1", "1"))
+        Screen(file).failure(DemoFailure("a", "b", "c"))
+        file.flush()
+        shown = raw.getvalue().decode()
+    assert "+ told once" in shown
+    assert "! a: expected b; came: c" in shown
+
+
 def test_a_failure_is_one_line_that_says_what_was_expected_and_what_came(screen: Screen, output: io.StringIO) -> None:
     screen.failure(DemoFailure("POST /v1/sessions", "201", "500 " + "x" * 200))
     assert f"✗ POST /v1/sessions: expected 201; came: 500 {'x' * 200}\n" in output.getvalue()
