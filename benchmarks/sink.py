@@ -11,6 +11,7 @@ import multiprocessing
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Self
 
 _END = b"\r\n.\r\n"
 
@@ -97,7 +98,7 @@ def _serve(pipe: Connection) -> None:
 class Sink:
     """The sink's process; `port` is where it listens."""
 
-    def __enter__(self) -> Sink:
+    def __enter__(self) -> Self:
         """Start it."""
         self._pipe, theirs = multiprocessing.Pipe()
         self._process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)

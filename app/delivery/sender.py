@@ -32,10 +32,12 @@ class Batch:
     lease: Lease
     attachments: dict[int, tuple[Attachment, ...]]
     tally: Counter[str] = field(default_factory=Counter)
+    # Whether something is in the way that stops every mail, of this batch and of the next.
+    is_stopped: bool = False
 
 
 def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seconds: float = 60.0) -> Counter[str]:
-    """Send what is due, batch after batch, until nothing is or the time is over.
+    """Send what is due, batch after batch, until nothing is, the time is over, or the server or the settings forbid it.
 
     Args:
         engine: the database; outcomes are committed one by one, on a connection of their own.
@@ -57,6 +59,8 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
                 batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
                 _send_batch(batch, config)
             tally += batch.tally
+            if batch.is_stopped:
+                break  # the next sweep asks again: not this loop, which would do nothing but ask
     return tally
 
 
@@ -113,7 +117,8 @@ def _suppress_all(batch: Batch, reason: str) -> None:
 def _defer_rest(batch: Batch, start: int, error: TransportError) -> None:
     """Let the mails wait that were not tried: for the server or the settings, or, if it was one mail's, for nothing."""
     rest = batch.mails[start:]
-    if error.kind in ("connection", "configuration"):
+    batch.is_stopped = error.kind in ("connection", "configuration", "throttled")
+    if batch.is_stopped:
         for mail in rest:
             write_error(batch.connection, batch.claim, mail, error, tried=False)
         batch.tally["deferred"] += len(rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Final
 
 from celery import current_app as celery
@@ -43,10 +44,13 @@ def deliver(ids: list[int]) -> None:
 
 @shared_task(name="usher.drain")
 def drain_due() -> None:
-    """Send whatever is due."""
+    """Send whatever is due; what is left when the time is over is another task's, so that a worker can stop."""
+    begun = time.monotonic()
     tally = drain(db.engine, current_app.config["USHER"], seconds=DRAIN_SECONDS)
     if tally:
         log.info("Drained %s", dict(tally))
+    if time.monotonic() - begun >= DRAIN_SECONDS:
+        celery.send_task("usher.drain", queue="usher", ignore_result=True)
 
 
 @shared_task(name="usher.sweep")

@@ -1,0 +1,40 @@
+"""The stage of the benchmarks: the embedded stack with durable PostgreSQL, and the application in this process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import upgrade
+
+from app.embedded.application import Application
+from app.embedded.ports import Ports
+from app.embedded.stack import EmbeddedStack
+
+
+@dataclass
+class Stage:
+    """What a benchmark works with."""
+
+    stack: EmbeddedStack
+    app: Flask
+    application: Application
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Start everything but Usher's own processes, migrate, and push an application context."""
+    with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder, EmbeddedStack(Path(folder) / "data") as stack:
+        os.environ.update(stack.env)
+        os.environ.update(APP_ENVIRONMENT="development", RATE_LIMITS="off")
+        from app import create_app  # noqa: PLC0415 - it needs the environment of the stack
+
+        app = create_app()
+        with app.app_context():
+            upgrade()
+            yield Stage(stack, app, Application(stack, Ports(stack.data_dir).choose("bench-web"), {**os.environ}))
