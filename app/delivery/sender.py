@@ -120,8 +120,7 @@ def _defer_rest(batch: Batch, start: int, error: TransportError) -> None:
     batch.is_stopped = error.kind in ("connection", "configuration", "throttled")
     if batch.is_stopped:
         for mail in rest:
-            write_error(batch.connection, batch.claim, mail, error, tried=False)
-        batch.tally["deferred"] += len(rest)
+            batch.tally[write_error(batch.connection, batch.claim, mail, error, tried=False)] += 1
     else:
         release(batch.connection, batch.claim, rest)
 
