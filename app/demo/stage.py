@@ -20,6 +20,7 @@ from app.demo.mailbox import Mailbox
 from app.demo.people import Login
 from app.embedded.application import ROOT, Application
 from app.embedded.errors import StoppedBySignal
+from app.embedded.files import make_private_folder
 from app.embedded.ports import Ports, is_free
 from app.embedded.signals import StopSignals
 from app.embedded.stack import EmbeddedStack
@@ -83,6 +84,9 @@ def open_stage(port: int | None, environ: Mapping[str, str]) -> Iterator[Stage]:
     """
     kept = {name: value for name, value in environ.items() if name not in OVERRIDDEN}
     with _signals() as stop, _folder() as folder, ExitStack() as exits:
+        # A worker that is ended early leaves a temporary folder of its own: that goes with ours.
+        kept["TMPDIR"] = str(folder / "tmp")
+        make_private_folder(folder / "tmp")
         if kept.get("DATABASE_URL"):
             kept["DATABASE_URL"] = exits.enter_context(own_database(kept["DATABASE_URL"]))
         if stop.count:
