@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.api.jsonapi.exceptions import ApiError, Conflict, ServiceUnavailable, Unprocessable
@@ -12,7 +12,7 @@ from app.api.jsonapi.exceptions import ApiError, Conflict, ServiceUnavailable, U
 # SQLSTATE codes of PostgreSQL, appendix A, class 23.
 NOT_NULL, FOREIGN_KEY, UNIQUE, CHECK = "23502", "23503", "23505", "23514"
 
-DATABASE_ERRORS: Final = (DataError, IntegrityError, InterfaceError, InternalError, OperationalError, PoolTimeoutError)
+DATABASE_ERRORS: Final = (DataError, IntegrityError, InterfaceError, OperationalError, PoolTimeoutError)
 
 _explained: dict[str, tuple[str, str]] = {}
 

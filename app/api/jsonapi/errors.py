@@ -103,6 +103,8 @@ def _on_http_exception(error: HTTPException) -> Response:
         for name, value in error.get_headers(request.environ)
         if name.lower() not in ("content-type", "content-length")
     }
+    if status is HTTPStatus.UNAUTHORIZED:
+        answer.headers.setdefault("WWW-Authenticate", "JWT")
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         answer.detail = _INTERNAL
     return _answer(answer)
@@ -111,7 +113,8 @@ def _on_http_exception(error: HTTPException) -> Response:
 def _on_database_error(error: Exception) -> Response:
     answer = from_database(error)
     # The message of the driver has values in it: only the class and the answer belong into the log.
-    log.warning("The database refused a request: %s, answered with %s.", type(error).__name__, answer.status)
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    log.warning("The database refused: %s, SQLSTATE %s, answered with %s.", type(error).__name__, code, answer.status)
     return _answer(answer)
 
 

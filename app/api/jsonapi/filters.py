@@ -113,9 +113,9 @@ class _Compiler:
         if "val" in node or operator not in COMPARISONS or not isinstance(node["field"], str):
             raise FilterError("field is the name of an attribute; it goes with eq, ne, gt, ge, lt or le, without a val")
         other = self.attribute(underscore(node["field"]))
-        same = attribute.column.type.python_type is other.column.type.python_type  # both are of COMPARED
-        if not same:
-            raise FilterError("the two attributes are of different kinds")
+        kinds = (attribute.column.type, other.column.type)
+        if not all(isinstance(kind, COMPARED) for kind in kinds) or kinds[0].python_type is not kinds[1].python_type:
+            raise FilterError("the two attributes cannot be compared with each other")
         return self.guarded(other, COMPARISONS[operator](attribute.column, other.column))
 
     def attribute(self, name: str) -> Attribute:

@@ -101,6 +101,8 @@ class Schema(JsonApiSchema):
     """The base of all schemas. A subclass has a `Meta` with `type_`, and `self_view` (the endpoint of one resource)."""
 
     id = Id()
+    # Where in the request's document the resource object is; of an instance that loads, which serves one request.
+    pointer = "/data"
 
     class Meta:
         """What a subclass says of itself."""
@@ -135,7 +137,7 @@ class Schema(JsonApiSchema):
             known = dict(self._known(relationships=member == "relationships"))
             for name, value in item.get(member, {}).items():
                 if name not in known:
-                    pointer = f"/data/{member}/{escape(name)}"
+                    pointer = f"{self.pointer}/{member}/{escape(name)}"
                     errors.append(
                         Unprocessable(f"{self.opts.type_} has no {member[:-1]} of this name.", pointer=pointer)
                     )
@@ -149,12 +151,11 @@ class Schema(JsonApiSchema):
             if name != "id" and isinstance(field, BaseRelationship) == relationships:
                 yield field.data_key or name, field
 
-    def format_error(self, field_name: str, message: str, index: int | None = None) -> dict[str, Any]:
+    def format_error(self, field_name: str, message: str, index: int | None = None) -> dict[str, Any]:  # noqa: ARG002 - marshmallow_jsonapi's
         """An error with a pointer to the attribute or relationship."""
         field = self.fields.get(underscore(field_name))
         member = "relationships" if isinstance(field, BaseRelationship) else "attributes"
-        at = "" if index is None else f"/{index}"
-        return {"detail": message, "source": {"pointer": f"/data{at}/{member}/{escape(dasherize(field_name))}"}}
+        return {"detail": message, "source": {"pointer": f"{self.pointer}/{member}/{escape(dasherize(field_name))}"}}
 
     @classmethod
     def readable(cls, name: str) -> Any:
@@ -168,14 +169,18 @@ class Schema(JsonApiSchema):
         return {name: field for name, field in cls._declared_fields.items() if isinstance(field, ToOne)}
 
     @classmethod
-    def load_resource(cls, item: Mapping[str, Any], *, partial: bool) -> dict[str, Any]:
+    def load_resource(cls, item: Mapping[str, Any], *, partial: bool, pointer: str = "/data") -> dict[str, Any]:
         """The values in a resource object, by Python name of the row's attributes; a relationship's is its id or ids.
+
+        `pointer` is where in the document the object is.
 
         Raises:
             ApiError: a value cannot be (422, with a pointer each).
         """
+        schema = cls(partial=partial)
+        schema.pointer = pointer
         try:
-            loaded: dict[str, Any] = cls(partial=partial).load({"data": item})
+            loaded: dict[str, Any] = schema.load({"data": item})
         except ValidationError as error:
             messages: Any = error.messages
             found = messages["errors"] if isinstance(messages, dict) and "errors" in messages else []
@@ -193,5 +198,6 @@ class Schema(JsonApiSchema):
 
 @lru_cache(maxsize=512)
 def _dumper(schema: Any, only: frozenset[str] | None) -> Any:
-    names = frozenset(name for name in schema._declared_fields if schema.readable(name))  # noqa: SLF001 - marshmallow has no other way
-    return schema(only=(names & only | {"id"}) if only is not None else names)
+    # In the order of declaration, so that documents read alike every time.
+    declared = [name for name in schema._declared_fields if schema.readable(name)]  # noqa: SLF001 - marshmallow has no other way
+    return schema(only=[name for name in declared if only is None or name == "id" or name in only])
