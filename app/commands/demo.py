@@ -34,6 +34,7 @@ def demo(*, once: bool, data: Path | None, port: int | None) -> None:
     try:
         code = run_demo(data, port, serve=not once)
     except StoppedBySignal:
+        click.echo("stopped before the end of the play; nothing is left of it", err=True)
         code = STOPPED
     except (StackError, ConferenceError) as error:
         raise click.ClickException(str(error)) from error
