@@ -51,25 +51,32 @@ def broker(stack: EmbeddedStack) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="session")
-def _truncate(app: Flask) -> str:
-    """The statements that empty the tables and put the rows back that the migrations made."""
-    tables = ", ".join(table.name for table in db.metadata.sorted_tables if table.name not in _KEEP)
+def _reset(app: Flask) -> str:
+    """The statements that empty the tables, count from 1 again, and put the rows back that the migrations made.
+
+    DELETE, not TRUNCATE: with the few rows of a test it takes a fiftieth of the time.
+    """
+    tables = [table for table in reversed(db.metadata.sorted_tables) if table.name not in _KEEP]
     with app.app_context():
         actions = db.session.scalars(text("SELECT action FROM message_settings ORDER BY id")).all()
         db.session.rollback()
     values = ", ".join(f"('{action}')" for action in actions)
-    return (
-        f"TRUNCATE {tables} RESTART IDENTITY CASCADE; "
-        f"INSERT INTO settings (id) VALUES (1); "
-        f"INSERT INTO message_settings (action) VALUES {values}"
+    counters = [table.name for table in tables if "id" in table.c and table.c.id.identity]
+    return "; ".join(
+        [
+            *(f"DELETE FROM {table.name}" for table in tables),  # noqa: S608 - names of our own tables
+            *(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), 1, false)" for name in counters),
+            "INSERT INTO settings (id) VALUES (1)",
+            f"INSERT INTO message_settings (action) VALUES {values}",
+        ]
     )
 
 
 @pytest.fixture
-def database(app: Flask, broker: redis.Redis, _truncate: str) -> Iterator[None]:
+def database(app: Flask, broker: redis.Redis, _reset: str) -> Iterator[None]:
     """An application context, with empty tables and an empty broker."""
     with app.app_context():
-        db.session.execute(text(_truncate))
+        db.session.execute(text(_reset))
         db.session.commit()
         broker.flushdb()
         yield
@@ -98,15 +105,14 @@ class People:
 
     def user(self, email: str | None = None, *, admin: bool = False, verified: bool = True) -> User:
         self._count += 1
-        user = User(
-            email=email or f"user{self._count}@example.org",
-            password_hash=self._hash,
-            is_admin=admin,
-            is_verified=verified,
-        )
+        user = self.make(email or f"user{self._count}@example.org", admin=admin, verified=verified)
         db.session.add(user)
         db.session.commit()
         return user
+
+    def make(self, email: str, *, admin: bool = False, verified: bool = True) -> User:
+        """An account that is not yet in the database."""
+        return User(email=email, password_hash=self._hash, is_admin=admin, is_verified=verified)
 
     def admin(self) -> User:
         return self.user("admin@example.org", admin=True)
@@ -147,5 +153,3 @@ def conference() -> Path:
     if not path.exists():
         pytest.skip("the data of the real conference is not beside this checkout")
     return path
-
-

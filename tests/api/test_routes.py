@@ -1,0 +1,298 @@
+"""Who may do what: every route, every method, every kind of caller; and nothing beside the table."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import MapAdapter, Rule
+
+from app.api.jsonapi.table import routes_of
+from app.api.routes import ROOT, V1
+from tests.support.api import MEDIA_TYPE
+from tests.support.errors import errors_of
+from tests.support.world import VIEWERS, World
+
+TABLE = """
+# method path                                                  anon  strng speak owner organ admin
+POST   /auth/session                                            400   400   400   400   400   400
+POST   /v1/auth/login                                           400   400   400   400   400   400
+POST   /v1/auth/verify-email                                    400   400   400   400   400   400
+POST   /v1/auth/reset-password                                  200   200   200   200   200   200
+PATCH  /v1/auth/reset-password                                  400   400   400   400   400   400
+POST   /v1/auth/change-password                                 401   400   400   400   400   400
+# The attributes are missing: whoever is told so may register.
+POST   /v1/users                                                422   422   422   422   422   422
+GET    /v1/users                                                401   403   403   403   403   200
+GET    /v1/users/{user}                                         401   403   403   200   403   200
+PATCH  /v1/users/{user}                                         401   403   403   200   403   200
+GET    /v1/notifications                                        401   403   403   403   403   200
+GET    /v1/users/{user}/notifications                           401   403   403   200   403   200
+PATCH  /v1/users/{user}/notifications                           401   403   403   200   403   403
+GET    /v1/users/{user}/notifications/count                     401   403   403   200   403   200
+GET    /v1/notifications/{notification}                         401   404   404   200   404   200
+PATCH  /v1/notifications/{notification}                         401   404   404   200   404   403
+DELETE /v1/notifications/{notification}                         401   404   404   204   404   403
+GET    /v1/notifications/{notification}/user                    401   404   404   200   404   200
+GET    /v1/notifications/{notification}/relationships/user      401   404   404   200   404   200
+GET    /v1/events                                               200   200   200   200   200   200
+POST   /v1/events                                               401   201   201   201   201   201
+GET    /v1/events/{event}                                       200   200   200   200   200   200
+PATCH  /v1/events/{event}                                       401   403   403   200   200   200
+DELETE /v1/events/{event}                                       401   403   403   204   204   204
+GET    /v1/events/{draft}                                       404   404   404   200   200   200
+PATCH  /v1/events/{draft}                                       401   404   404   200   200   200
+DELETE /v1/events/{draft}                                       401   404   404   204   204   204
+GET    /v1/speakers                                             200   200   200   200   200   200
+POST   /v1/speakers                                             401   201   201   201   201   201
+GET    /v1/events/{event}/speakers                              200   200   200   200   200   200
+GET    /v1/events/{draft}/speakers                              404   404   404   200   200   200
+GET    /v1/sessions/{session}/speakers                          200   200   200   200   200   200
+GET    /v1/sessions/{pending}/speakers                          404   404   200   200   200   200
+GET    /v1/speakers/{speaker}                                   200   200   200   200   200   200
+PATCH  /v1/speakers/{speaker}                                   401   403   200   200   200   200
+DELETE /v1/speakers/{speaker}                                   401   403   204   204   204   204
+GET    /v1/sessions                                             200   200   200   200   200   200
+POST   /v1/sessions                                             401   403   201   201   201   201
+GET    /v1/events/{event}/sessions                              200   200   200   200   200   200
+GET    /v1/events/{draft}/sessions                              404   404   404   200   200   200
+GET    /v1/speakers/{speaker}/sessions                          200   200   200   200   200   200
+GET    /v1/sessions/{session}                                   200   200   200   200   200   200
+PATCH  /v1/sessions/{session}                                   401   403   200   200   200   200
+DELETE /v1/sessions/{session}                                   401   403   204   204   204   204
+GET    /v1/sessions/{pending}                                   404   404   200   200   200   200
+PATCH  /v1/sessions/{pending}                                   401   404   200   200   200   200
+DELETE /v1/sessions/{pending}                                   401   404   204   204   204   204
+GET    /v1/mails                                                401   403   403   403   403   200
+GET    /v1/mails/{mail}                                         401   403   403   403   403   200
+GET    /v1/settings                                             401   403   403   403   403   200
+GET    /v1/settings/1                                           401   403   403   403   403   200
+PATCH  /v1/settings/1                                           401   403   403   403   403   200
+GET    /v1/message-settings                                     401   403   403   403   403   200
+GET    /v1/message-settings/1                                   401   403   403   403   403   200
+PATCH  /v1/message-settings/1                                   401   403   403   403   403   200
+GET    /v1/activities                                           401   403   403   403   403   200
+GET    /v1/activities/{activity}                                401   403   403   403   403   200
+GET    /health                                                  200   200   200   200   200   200
+GET    /ready                                                   200   200   200   200   200   200
+GET    /metrics                                                 200   200   200   200   200   200
+GET    /verify                                                  200   200   200   200   200   200
+POST   /verify                                                  400   400   400   400   400   400
+GET    /reset-password                                          200   200   200   200   200   200
+POST   /reset-password                                          400   400   400   400   400   400
+GET    /events/{identifier}                                     200   200   200   200   200   200
+GET    /events/{identifier}/sessions/{session}                  200   200   200   200   200   200
+"""
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "LINK")
+NOON = "2026-11-21T12:00:00Z"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    method: str
+    path: str
+    expected: tuple[int, ...]
+
+    def rule(self, adapter: MapAdapter) -> Rule:
+        """The rule that answers."""
+        path = self.path.replace("{identifier}", "abc").format_map(AnyId())
+        rule, _ = adapter.match(path, self.method, return_rule=True)
+        return rule
+
+
+class AnyId(dict[str, int]):
+    """Has an id for everything."""
+
+    def __missing__(self, _name: str) -> int:
+        return 1
+
+
+def read_table() -> list[Row]:
+    """The table above."""
+    lines = [line.split() for line in TABLE.strip().splitlines() if not line.startswith("#")]
+    return [Row(method, path, tuple(map(int, expected))) for method, path, *expected in lines]
+
+
+ROWS = read_table()
+
+
+def body_of(row: Row, world: World, viewer: str) -> Any:
+    """What to send so that a caller who may do it succeeds (or at least gets as far as the contents)."""
+    ids, last = world.ids, row.path.rsplit("/", 1)[1]
+    if row.method == "PATCH" and last == "notifications":
+        return {"meta": {"is-read": True}}
+    if row.method == "PATCH" and row.path.startswith("/v1/") and "auth" not in row.path:
+        kind = row.path.split("/")[2].removesuffix("s")
+        return {"data": {"type": kind, "id": world.path(last), "attributes": {}}}
+    event = {"data": {"type": "event", "id": str(ids["event"])}}
+    made: dict[str, Any] = {
+        "/v1/auth/reset-password": {"data": {"email": f"{viewer}-unknown@example.org"}},
+        "/v1/users": {"data": {"type": "user", "attributes": {}}},
+        "/v1/events": {
+            "data": {"type": "event", "attributes": {"name": "New", "starts-at": NOON, "ends-at": NOON}},
+        },
+        "/v1/speakers": {
+            "data": {"type": "speaker", "attributes": {"name": "New"}, "relationships": {"event": event}},
+        },
+        "/v1/sessions": {
+            "data": {"type": "session", "attributes": {"title": "New"}, "relationships": {"event": event}},
+        },
+    }
+    return made.get(row.path, {}) if row.method == "POST" else {}
+
+
+def send(client: FlaskClient, method: str, path: str, token: str | None, body: Any = None) -> Any:
+    headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
+    if token:
+        headers["Authorization"] = f"JWT {token}"
+    data = json.dumps(body) if method in ("POST", "PATCH") else None
+    return client.open(path, method=method, headers=headers, data=data)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_each_caller_gets_what_the_table_says(row: Row, world: World, client: FlaskClient) -> None:
+    path = world.path(row.path)
+    got = []
+    for viewer in VIEWERS:
+        token = world.clients[viewer].token
+        answer = send(client, row.method, path, token, body_of(row, world, viewer))
+        got.append(answer.status_code)
+        if answer.status_code in (401, 403, 404):
+            errors_of(answer)
+        if row.method == "GET":
+            head = send(client, "HEAD", path, token)
+            assert head.status_code == answer.status_code
+            assert head.data == b""
+            assert head.headers["Content-Type"] == answer.headers["Content-Type"]
+        if row.method == "DELETE":
+            world.undelete()
+    assert got == list(row.expected)
+
+
+def test_the_table_has_every_method_of_every_route(app: Flask) -> None:
+    adapter = app.url_map.bind("")
+    listed = {(row.rule(adapter).rule, row.method) for row in ROWS}
+    there = {(rule.rule, method) for rule in app.url_map.iter_rules() for method in declared(rule)}
+    assert listed == there
+
+
+def test_every_rule_has_a_permission_for_each_of_its_methods(app: Flask) -> None:
+    routes = routes_of(app)
+    for rule in app.url_map.iter_rules():
+        assert rule.endpoint in routes, f"{rule} is in no table"
+        permissions = routes[rule.endpoint].methods
+        assert declared(rule) == set(permissions), rule
+        assert all(callable(permission) for permission in permissions.values())
+    assert {f"v1.{route.endpoint}" for route in V1} | {route.endpoint for route in ROOT} == set(routes)
+
+
+def test_the_endpoints_of_notifications_are_named_as_in_the_contract(app: Flask) -> None:
+    adapter = app.url_map.bind("")
+    for path, endpoint in (
+        ("/v1/notifications", "v1.notification_list_admin"),
+        ("/v1/users/2/notifications", "v1.notification_list"),
+        ("/v1/users/2/notifications/count", "v1.notification_count"),
+        ("/v1/notifications/7", "v1.notification_detail"),
+        ("/v1/notifications/7/relationships/user", "v1.notification_user"),
+        ("/v1/notifications/7/user", "v1.notification_user"),
+    ):
+        assert adapter.match(path)[0] == endpoint
+
+
+def declared(rule: Rule) -> set[str]:
+    """A rule's methods, without the two that every route has."""
+    return set(rule.methods or ()) - {"HEAD", "OPTIONS"}
+
+
+def paths(app: Flask) -> dict[str, set[str]]:
+    """An address of each rule, with all the methods that it takes."""
+    adapter = app.url_map.bind("")
+    taken: dict[str, set[str]] = {}
+    for row in ROWS:
+        path = row.path.replace("{identifier}", "abc").format_map(AnyId())
+        taken.setdefault(path, set()).update(row.rule(adapter).methods or ())
+    return taken
+
+
+@pytest.mark.parametrize("viewer", ["anonymous", "stranger", "admin", "somebody with a broken token"])
+def test_any_other_method_is_405_for_everybody(app: Flask, world: World, client: FlaskClient, viewer: str) -> None:
+    known = world.clients.get(viewer)
+    token = known.token if known else "not.a.token"
+    headers = {"Authorization": f"JWT {token}"} if token else {}
+    content_types = itertools.cycle([None, MEDIA_TYPE, "text/plain", "multipart/form-data", "x"])
+    for path, taken in paths(app).items():
+        for method in sorted(set(METHODS) - taken):
+            answer = client.open(path, method=method, headers=headers, data=b"{", content_type=next(content_types))
+            assert answer.status_code == 405, f"{method} {path}"
+            assert set(answer.headers["Allow"].split(", ")) == taken
+            if method != "HEAD":
+                assert errors_of(answer)[0]["status"] == "405"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/notifications",
+        "/v1/notifications/1",
+        "/v1/notifications/999999",
+        "/v1/notifications/1/user",
+        "/v1/notifications/1/relationships/user",
+        "/v1/users/1/notifications",
+        "/v1/users/1/notifications/count",
+    ],
+)
+def test_nobody_posts_a_notification(world: World, path: str) -> None:
+    body = {"data": {"type": "notification", "attributes": {"title": "Mine", "is-read": False}}}
+    for viewer in VIEWERS:
+        answer = world.clients[viewer].post(path, body)
+        assert answer.status_code == 405
+        assert "POST" not in answer.headers["Allow"]
+        assert "GET" in answer.headers["Allow"]
+        errors_of(answer)
+
+
+def test_every_address_answers_options(app: Flask, client: FlaskClient, database: None) -> None:
+    for path, taken in paths(app).items():
+        answer = client.options(path)
+        assert answer.status_code == 200, path
+        assert set(answer.headers["Allow"].split(", ")) >= {"OPTIONS"}
+        assert set(answer.headers["Allow"].split(", ")) <= taken
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", "/v1/users/", "/v1/users/-1", "/v1/users/x", "/v1/users/1/x", "/static/x", "/v1/notifications/1e1", "/v1/notifications/99999999999999999999", "/%00", "/v1/events/%0a"])  # fmt: skip
+def test_what_is_not_in_the_table_is_404(client: FlaskClient, database: None, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert errors_of(answer)[0]["status"] == "404"
+
+
+def test_a_write_in_another_media_type_is_415(world: World, client: FlaskClient) -> None:
+    for row in ROWS:
+        if row.method not in ("POST", "PATCH") or not row.path.startswith("/v1"):
+            continue
+        caller = "owner" if row.expected[-1] == 403 else "admin"
+        body, headers = json.dumps(body_of(row, world, caller)), {"Authorization": f"JWT {world.clients[caller].token}"}
+        # Logging in and the like take plain JSON, of whatever kind.
+        wrong = ["text/plain", None, "application/xml"] + ([] if "/auth/" in row.path else [f'{MEDIA_TYPE}; ext="x"'])
+        for content_type in wrong:
+            path = world.path(row.path)
+            answer = client.open(path, method=row.method, headers=headers, data=body, content_type=content_type)
+            assert answer.status_code == 415, f"{row.method} {path} {content_type}"
+            errors_of(answer)
+
+
+def test_an_accept_header_that_excludes_json_api_is_406(world: World, client: FlaskClient) -> None:
+    for row in ROWS:
+        if row.method == "GET" and row.path.startswith("/v1"):
+            headers = {"Authorization": f"JWT {world.clients['admin'].token}", "Accept": "text/html"}
+            answer = client.get(world.path(row.path), headers=headers)
+            assert answer.status_code == 406, row.path
+            errors_of(answer)

@@ -1,0 +1,75 @@
+"""A small conference with one person of each kind, for tests that ask the same of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from app.models import Activity, Event, EventRole, Happening, Mail, Notification, Session, Speaker, User, db
+from app.models.base import utc_now
+from tests.conftest import People
+from tests.support.api import Api
+
+VIEWERS = ("anonymous", "stranger", "speaker", "owner", "organizer", "admin")
+
+
+@dataclass(frozen=True)
+class World:
+    """The people by what they are, the ids by what they are of, and a client for each person.
+
+    The event is published, `draft` is not; `session` is accepted, `pending` is not; both are the speaker's.
+    The notification is the owner's.
+    """
+
+    people: dict[str, User]
+    ids: dict[str, int | str]
+    clients: dict[str, Api]
+
+    def path(self, template: str) -> str:
+        """An address with its ids: `/v1/events/{event}`."""
+        return template.format(**self.ids)
+
+    def undelete(self) -> None:
+        """Bring back what was deleted: the rows are kept."""
+        for table in ("events", "sessions", "speakers", "notifications"):
+            db.session.execute(text(f"UPDATE {table} SET deleted_at = NULL WHERE deleted_at IS NOT NULL"))
+        db.session.commit()
+
+
+def make_world(people: People, api: Api) -> World:
+    """Fill the empty tables, in one transaction: this runs before many tests."""
+    cast = {name: people.make(f"{name}@example.org", admin=name == "admin") for name in VIEWERS[1:]}
+    event, draft = (_event(cast, name, state) for name, state in (("Harbour", "published"), ("Secret Draft", "draft")))
+    speaker = Speaker(name="Ana", email="speaker@example.org", event=event, user=cast["speaker"])
+    talks = [Session(title=state, state=state, event=event, speakers=[speaker]) for state in ("accepted", "pending")]
+    happening = Happening(action="Test", title="News", message="<b>News</b>")
+    rows = {
+        "event": event,
+        "draft": draft,
+        "speaker": speaker,
+        "session": talks[0],
+        "pending": talks[1],
+        "notification": Notification(user=cast["owner"], happening=happening),
+        "mail": Mail(
+            recipient="ana@example.org",
+            action="Test",
+            subject="Hi",
+            message="Hi",
+            text="Hi",
+            message_id="1@example.org",
+        ),
+        "activity": Activity(actor="Anonymous", action="Event 1 created"),
+        **{f"{name}_user": user for name, user in cast.items()},
+    }
+    db.session.add_all(rows.values())
+    db.session.commit()
+    ids: dict[str, int | str] = {name: row.id for name, row in rows.items()}
+    ids |= {"user": cast["owner"].id, "identifier": event.identifier}
+    clients = {"anonymous": api, **{name: api.as_(user) for name, user in cast.items()}}
+    return World(cast, ids, clients)
+
+
+def _event(cast: dict[str, User], name: str, state: str) -> Event:
+    roles = [EventRole(user=cast[role], role=role) for role in ("owner", "organizer")]
+    return Event(name=name, state=state, starts_at=utc_now(), ends_at=utc_now(), roles=roles)
