@@ -34,7 +34,8 @@ class ToOne(Relationship):
         type_: the other's type.
         related_view: endpoint of the address of the other resource, as seen from this one.
         self_view: endpoint of the address of the relationship itself.
-        foreign_key: the attribute of the row that holds the other's id; with it the identifier is always shown.
+        foreign_key: the attribute of the row that holds the other's id; with it the identifier is always shown, so
+            leave it out where not everybody who sees the row may know the other's id.
         options: those of every marshmallow field.
     """
 
@@ -183,8 +184,7 @@ class Schema(JsonApiSchema):
             loaded: dict[str, Any] = schema.load({"data": item})
         except ValidationError as error:
             messages: Any = error.messages
-            found = messages["errors"] if isinstance(messages, dict) and "errors" in messages else []
-            raise_all([Unprocessable(str(one["detail"]), pointer=one["source"]["pointer"]) for one in found])
+            raise_all([_to_error(one, pointer) for one in messages["errors"]])
             raise
         return loaded
 
@@ -194,6 +194,13 @@ class Schema(JsonApiSchema):
         schema: Any = cls  # mypy takes a class for not hashable
         instance: Self = _dumper(schema, only)
         return instance
+
+
+def _to_error(message: Any, pointer: str) -> Unprocessable:
+    """A message of marshmallow_jsonapi; one that a check of the whole schema raised is only a text."""
+    if isinstance(message, dict):
+        return Unprocessable(str(message["detail"]), pointer=message["source"]["pointer"])
+    return Unprocessable(str(message), pointer=pointer)
 
 
 @lru_cache(maxsize=512)

@@ -93,7 +93,7 @@ def test_an_error_nobody_expected_is_logged_and_told_without_details(
     assert "secret" not in answer.text
 
 
-def test_a_database_that_is_away_is_503_with_a_time_to_come_back(toys: Toys, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_is_away_is_503_with_a_time_to_come_back(caplog: pytest.LogCaptureFixture) -> None:
     away = make_app("postgresql+psycopg2://usher:hunter2@127.0.0.1:1/none")
     answer = away.test_client().get("/toy/talks")
     only(answer, 503)
@@ -209,7 +209,8 @@ def test_plain_json_needs_its_media_type_and_an_object(toys: Toys) -> None:
     only(deep, 400)
 
 
-def test_after_an_error_nothing_of_the_request_is_left_in_the_session(toy_app: Flask, toys: Toys) -> None:
+@pytest.mark.usefixtures("toys")
+def test_after_an_error_nothing_of_the_request_is_left_in_the_session(toy_app: Flask) -> None:
     with toy_app.test_request_context():
         db.session.add(User(email="left@example.org"))
         db.session.flush()

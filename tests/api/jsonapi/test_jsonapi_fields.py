@@ -54,7 +54,8 @@ def test_a_good_value_is_taken_as_it_is(field: Field[Any], value: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *[(NAME, value) for value in (1, True, [], {}, "", "   ", "x" * 11, "a\nb", "a\tb", "a\x1bb", "a\x7f", "a\u2028b")],
+        *[(NAME, value) for value in (1, True, [], {}, "", "   ", "x" * 11)],
+        *[(NAME, value) for value in ("a\nb", "a\tb", "a\x1bb", "a\x7f", "a\u2028b")],
         *[(LINES, value) for value in (1, "x" * 11, "a\x0bb", "a\rb", "a\x85b")],
         *[(StrictBoolean(), value) for value in (0, 1, "true", "", [], 1.0)],
         *[(WholeNumber(1, 65535), value) for value in (0, 65536, 1.0, "25", True, 10**30)],
@@ -82,7 +83,7 @@ def test_a_good_value_is_taken_as_it_is(field: Field[Any], value: Any) -> None:
             )
         ],
     ],
-)  # fmt: skip
+)
 def test_a_bad_value_is_refused(field: Field[Any], value: Any) -> None:
     with pytest.raises(ValidationError):
         field.deserialize(value)
@@ -149,7 +150,8 @@ def test_every_time_within_the_bounds_survives_being_written_and_read(moment: da
     except OverflowError:
         inside = False
     if inside:
-        assert parse_timestamp(format_timestamp(moment)) == moment
+        # In UTC: Python calls no two times equal of which one is in the hour that a clock is set back or forward.
+        assert parse_timestamp(format_timestamp(moment)) == moment.astimezone(UTC)
 
 
 def test_the_bounds_can_be_shown_in_any_time_zone() -> None:

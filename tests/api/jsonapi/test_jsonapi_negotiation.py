@@ -71,7 +71,7 @@ def test_a_write_without_a_media_type_is_refused_and_a_deletion_without_a_body_i
         (f'{MEDIA_TYPE};{PROFILE};ext="https://example.org/x"', False),
     ],
 )
-def test_an_accept_header_allows_or_excludes_json_api(toys: Toys, header: str, fine: bool) -> None:  # noqa: FBT001 - a table's column
+def test_an_accept_header_allows_or_excludes_json_api(toys: Toys, header: str, fine: bool) -> None:
     assert accepts(header) is fine
     answer = toys.get("/talks", headers={"Accept": header})
     assert answer.status_code == (200 if fine else 406)

@@ -31,6 +31,15 @@ def talk(title: str, event: int = 1) -> Any:
     return resource("talk", rels={"event": {"type": "gathering", "id": str(event)}}, title=title)
 
 
+def linked(name: str, linkage: Any) -> Any:
+    """A change of one relationship of the first talk."""
+    return resource("talk", 1, rels={name: linkage})
+
+
+def voice(id_: int) -> Any:
+    return {"type": "voice", "id": str(id_)}
+
+
 def pointers(answer: TestResponse, status: int) -> set[str]:
     assert answer.status_code == status, answer.text
     return {error["source"]["pointer"] for error in answer.json["errors"]}
@@ -166,16 +175,16 @@ def test_wrong_values_have_a_pointer_each(world: Toys) -> None:
         ({"data": {"type": "talk", "id": "1", "attributes": []}}, 400, "/data/attributes"),
         ({"data": {"type": "talk", "id": "1", "attributes": None}}, 400, "/data/attributes"),
         ({"data": {"type": "talk", "id": "1", "relationships": 1}}, 400, "/data/relationships"),
-        (resource("talk", 1, rels={"event": 1}), 400, "/data/relationships/event/data"),
-        (resource("talk", 1, rels={"event": {"id": "1"}}), 400, "/data/relationships/event/data/type"),
-        (resource("talk", 1, rels={"event": {"type": "gathering"}}), 400, "/data/relationships/event/data/id"),
-        (resource("talk", 1, rels={"event": {"type": "gathering", "id": "x"}}), 422, "/data/relationships/event/data/id"),
-        (resource("talk", 1, rels={"event": {"type": "gathering", "id": "99"}}), 422, "/data/relationships/event/data"),
-        (resource("talk", 1, rels={"event": {"type": "voice", "id": "1"}}), 422, "/data/relationships/event"),
-        (resource("talk", 1, rels={"speakers": [{"type": "voice", "id": "1"}, {"type": "voice", "id": "9"}]}), 422, "/data/relationships/speakers/data/1"),
-        (resource("talk", 1, rels={"speakers": [1]}), 400, "/data/relationships/speakers/data/0"),
+        (linked("event", 1), 400, "/data/relationships/event/data"),
+        (linked("event", {"id": "1"}), 400, "/data/relationships/event/data/type"),
+        (linked("event", {"type": "gathering"}), 400, "/data/relationships/event/data/id"),
+        (linked("event", {"type": "gathering", "id": "x"}), 422, "/data/relationships/event/data/id"),
+        (linked("event", {"type": "gathering", "id": "99"}), 422, "/data/relationships/event/data"),
+        (linked("event", {"type": "voice", "id": "1"}), 422, "/data/relationships/event"),
+        (linked("speakers", [voice(1), voice(9)]), 422, "/data/relationships/speakers/data/1"),
+        (linked("speakers", [1]), 400, "/data/relationships/speakers/data/0"),
     ],
-)  # fmt: skip
+)
 def test_a_document_of_another_structure_is_refused_where_it_is_wrong(
     world: Toys, body: Any, status: int, pointer: str
 ) -> None:
@@ -195,7 +204,8 @@ def test_a_row_that_one_may_not_see_cannot_be_linked_to(world: Toys) -> None:
     answer = world.send("POST", "/talks", json=talk("x", hidden))
     assert pointers(answer, 422) == {"/data/relationships/event/data"}
     missing = world.send("POST", "/talks", json=talk("x", 99))
-    assert answer.json["errors"][0]["detail"].replace(str(hidden), "?") == missing.json["errors"][0]["detail"].replace("99", "?")  # fmt: skip
+    # Nothing but the id tells the answers about a hidden and a missing row apart.
+    assert answer.text.replace(f" {hidden}.", " 99.") == missing.text
     assert world.send("POST", "/talks", owner, json=talk("x", hidden)).status_code == 201
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
+from marshmallow import ValidationError, validates_schema
 from sqlalchemy import ColumnElement, and_, false, or_, true
 
 from app.api.jsonapi import errors
@@ -53,6 +54,14 @@ class GatheringSchema(Schema):
     starts_at = Timestamp(required=True)
     ends_at = Timestamp(required=True)
     state = Choice(EVENT_STATES)
+
+    @validates_schema
+    def check_name(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("name") == "nowhere":
+            raise ValidationError("It must be somewhere.")
+        if data.get("name") == "never":
+            raise ValidationError("It must be at some time.", "starts_at")
+
     identifier = Text(16, dump_only=True)
 
 
