@@ -104,20 +104,24 @@ def tell_of_proposal(session: Session) -> None:
     """Tell each owner, organizer and coorganizer (notification and mail) and each speaker (mail), everybody once."""
     event, link = session.event, session_link(session)
     organizers = organizers_of(event)
-    for organizer in organizers:
-        send_notif_new_session_organizer(organizer, event.name, link, _about(session, link))
-    for address in once([*(organizer.email for organizer in organizers), *speaker_addresses(session)]):
-        send_email_new_session(address, event.name, link)
+    addresses = once([*(organizer.email for organizer in organizers), *speaker_addresses(session)])
+    # All is read: what is added from here on goes to the database together, not with each look at the settings.
+    with db.session.no_autoflush:
+        for organizer in organizers:
+            send_notif_new_session_organizer(organizer, event.name, link, _about(session, link))
+        for address in addresses:
+            send_email_new_session(address, event.name, link)
 
 
 def tell_of_decision(session: Session) -> None:
     """Tell each speaker of the decision: by mail, and in the app where there is an account."""
     link = session_link(session)
-    accounts = speaker_accounts(session)
-    for account in accounts:
-        send_notif_session_accept_reject(account, session.title, session.state, link, _about(session, link))
-    for address in speaker_addresses(session):
-        send_email_session_accept_reject(address, session, link)
+    accounts, addresses = speaker_accounts(session), speaker_addresses(session)
+    with db.session.no_autoflush:
+        for account in accounts:
+            send_notif_session_accept_reject(account, session.title, session.state, link, _about(session, link))
+        for address in addresses:
+            send_email_session_accept_reject(address, session, link)
 
 
 def session_link(session: Session) -> str:

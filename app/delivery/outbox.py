@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, UOWTransaction, scoped_session
 
 from app.api.helpers.notification import forget_happenings
-from app.api.helpers.settings import forget_switches
+from app.api.helpers.settings import forget_settings
 from app.models import Mail
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _after_commit(session: Session) -> None:
     if session.in_nested_transaction():
         return  # a savepoint was released: the promise is not made yet
     ids: list[int] = session.info.pop(_QUEUED, [])
-    forget_switches()
+    forget_settings()
     forget_happenings()
     hand_over(ids)
 
@@ -62,7 +62,7 @@ def _after_rollback(session: Session, previous: Any) -> None:
     if previous.nested:
         return  # what the savepoint had queued is gone from the table; handing over its id would find nothing
     session.info.pop(_QUEUED, None)
-    forget_switches()
+    forget_settings()
     forget_happenings()
 
 

@@ -12,16 +12,21 @@ from app.models import MessageSettings, Setting, db
 from app.models.setting import SETTING_ID
 from config import Config
 
+# Read once per transaction: one request may tell fifty people, and each telling asks both.
+_SETTINGS: Final = "usher.settings"
 _SWITCHES: Final = "usher.message_settings"
 
 
 def get_settings() -> Setting:
     """The one row of settings; made with its defaults if a database has lost it."""
-    setting = db.session.get(Setting, SETTING_ID)
-    if setting is None:
-        setting = Setting(id=SETTING_ID)
-        db.session.add(setting)
-        db.session.flush()
+    setting: Setting | None = db.session.info.get(_SETTINGS)
+    if setting is None or setting not in db.session:
+        setting = db.session.get(Setting, SETTING_ID)
+        if setting is None:
+            setting = Setting(id=SETTING_ID)
+            db.session.add(setting)
+            db.session.flush()
+        db.session.info[_SETTINGS] = setting
     return setting
 
 
@@ -50,13 +55,14 @@ def make_frontend_url(path: str, **query: str) -> str:
     return f"{base}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
-def forget_switches() -> None:
-    """Read the message settings anew at the next question; called at the end of every transaction."""
+def forget_settings() -> None:
+    """Read both kinds of settings anew at the next question; called at the end of every transaction."""
+    db.session.info.pop(_SETTINGS, None)
     db.session.info.pop(_SWITCHES, None)
 
 
 def _switches() -> dict[str, tuple[bool, bool]]:
-    """All message settings, read once per transaction: one request may tell fifty people of one action."""
+    """All message settings, for mail and for notification."""
     info = db.session.info
     if _SWITCHES not in info:
         rows = db.session.execute(
