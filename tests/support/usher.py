@@ -101,13 +101,21 @@ class Usher:
         else:
             self.sql(statement)
 
+    def claim_of(self, recipient: str) -> str:
+        """The claim under which the mail to somebody is being sent."""
+        [row] = self.sql("SELECT claim FROM mails WHERE recipient = :recipient", recipient=recipient)
+        return str(row.claim)
+
     def claims(self) -> list[str]:
         """The claims under which mails are being sent at this moment."""
         return [str(row.claim) for row in self.sql("SELECT DISTINCT claim FROM mails WHERE status = 'sending'")]
 
-    def senders(self) -> list[psutil.Process]:
-        """The worker's processes that send."""
-        return psutil.Process(self.stack.pid("worker")).children()
+    def sender(self, client_port: int) -> psutil.Process:
+        """The process of the worker whose connection to a mail server has this port."""
+        for process in psutil.Process(self.stack.pid("worker")).children():
+            if any(connection.laddr.port == client_port for connection in process.net_connections()):
+                return process
+        raise AssertionError(f"no process of the worker has the port {client_port}")
 
     def kill_worker(self) -> None:
         """SIGKILL to all the worker's processes at once."""

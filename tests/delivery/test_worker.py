@@ -1,0 +1,182 @@
+"""The running worker: whatever dies around it or under it, every mail leaves, and hardly any twice.
+
+A mail is doubled where a process dies between the SMTP server's yes and the row that says so; a sending process has one
+mail in its hands at that moment, so it can double one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.servers.answering import AnsweringSmtp
+from tests.servers.smtp import RecordingSmtp
+from tests.support.processes import runs, wait_for
+from tests.support.usher import TEAM, Usher, running_usher
+
+pytestmark = pytest.mark.slow
+
+SMALL, LARGE = 1, 2
+# In the first claim of a hundred mails, and well before its end.
+MIDDLE = 60
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Usher]:
+    with running_usher(tmp_path_factory.mktemp("worker")) as usher:
+        yield usher
+
+
+@pytest.fixture
+def usher(_running: Usher) -> Usher:
+    _running.begin_anew()
+    return _running
+
+
+def doubled(server: RecordingSmtp) -> list[str]:
+    """The Message-IDs that came more than once, after checking that all came and none more than twice."""
+    arrived = Counter(str(message["Message-ID"]) for message in server.messages)
+    assert len(arrived) == TEAM
+    assert {address for taken in server.envelopes for address in taken.recipients} == {
+        "olivia@example.org",
+        *(f"member{number}@example.org" for number in range(2, TEAM + 1)),
+    }
+    assert max(arrived.values()) <= 2
+    return [message_id for message_id, count in arrived.items() if count > 1]
+
+
+def test_registering_over_http_brings_two_mails(usher: Usher) -> None:
+    usher.register("ana@example.org")
+    usher.wait_until_sent(2)
+    arrived = usher.caught()
+    assert [message["X-RcptTo"] for message in arrived] == ["ana@example.org"] * 2
+    assert len({message["Message-ID"] for message in arrived}) == 2
+    shown = usher.get("/v1/mails")["data"]
+    assert {mail["attributes"]["status"] for mail in shown} == {"sent"}
+    assert "token=" in "".join(str(message.get_body(("plain",))) for message in arrived)
+    assert "token=" not in str(shown)
+
+
+def test_with_the_broker_down_the_request_succeeds_and_the_mail_leaves_when_it_is_back(usher: Usher) -> None:
+    usher.stack.stop_part("valkey")
+    try:
+        usher.propose(SMALL)
+        assert usher.statuses() == {"queued": 1}
+    finally:
+        usher.stack.start_server("valkey")
+    usher.wait_until_sent(1)
+    assert len(usher.caught()) == 1
+
+
+def test_with_the_mail_server_down_the_mail_waits_with_its_error_shown_and_leaves_when_it_is_back(
+    usher: Usher,
+) -> None:
+    usher.stack.stop_part("mailcatcher")
+    try:
+        usher.propose(SMALL)
+        wait_for(lambda: usher.statuses() == {"deferred": 1}, "the first try")
+        [mail] = usher.get("/v1/mails")["data"]
+        assert mail["attributes"]["status"] == "deferred"
+        assert mail["attributes"]["attempts"] >= 1
+        assert "Connection refused" in mail["attributes"]["last-error"]
+        assert mail["attributes"]["next-attempt-at"]
+    finally:
+        usher.stack.start_server("mailcatcher")
+    usher.wait_until_sent(1)
+    assert len(usher.caught()) == 1
+
+
+def test_settings_changed_over_the_api_take_effect_in_the_running_worker(usher: Usher) -> None:
+    usher.propose(SMALL)
+    usher.wait_until_sent(1)
+    with RecordingSmtp() as server:
+        usher.send_through(server.port)
+        usher.propose(SMALL)
+        usher.wait_until_sent(2)
+        assert len(server.envelopes) == 1
+        usher.send_through(usher.stack.mail_port)
+    assert len(usher.caught()) == 1
+
+
+def test_a_killed_worker_loses_none_of_200_mails_and_each_of_its_processes_doubles_one_at_most(usher: Usher) -> None:
+    killed = threading.Event()
+
+    def kill(count: int) -> None:
+        if count == MIDDLE:
+            usher.kill_worker()
+            killed.set()
+
+    with AnsweringSmtp(kill) as server:
+        usher.send_through(server.port)
+        usher.propose(LARGE)
+        assert killed.wait(60)
+        usher.let_leases_end()
+        usher.restart_worker()
+        usher.wait_until_sent(TEAM)
+        assert len(doubled(server)) <= 2
+
+
+def test_a_killed_process_of_the_worker_is_replaced_and_doubles_one_mail_at_most(usher: Usher) -> None:
+    killed = threading.Event()
+    lost: list[str] = []
+
+    def kill(count: int) -> None:
+        if count == MIDDLE:
+            lost.append(usher.claim_of(server.envelopes[-1].recipients[0]))
+            usher.sender(server.client_port).kill()
+            killed.set()
+
+    with AnsweringSmtp(kill) as server:
+        usher.send_through(server.port)
+        usher.propose(LARGE)
+        assert killed.wait(60)
+        usher.let_leases_end(*lost)
+        usher.wait_until_sent(TEAM)
+        assert len(doubled(server)) <= 1
+
+
+def test_a_worker_that_is_asked_to_end_doubles_nothing_and_loses_nothing(usher: Usher) -> None:
+    def ask(count: int) -> None:
+        if count == MIDDLE:
+            os.kill(worker.pid, signal.SIGTERM)
+
+    worker = psutil.Process(usher.stack.pid("worker"))
+    with AnsweringSmtp(ask) as server:
+        usher.send_through(server.port)
+        usher.propose(LARGE)
+        wait_for(lambda: not runs(worker), "the end of the worker")
+        assert not usher.claims()
+        usher.restart_worker()
+        usher.wait_until_sent(TEAM)
+        assert doubled(server) == []
+
+
+def test_a_restart_of_postgresql_in_the_middle_is_survived(usher: Usher) -> None:
+    reached, restarted = threading.Event(), threading.Event()
+    lost: list[str] = []
+
+    def hold(count: int) -> None:
+        if count == MIDDLE:
+            lost.extend(usher.claims())
+            reached.set()
+            restarted.wait(60)
+
+    with AnsweringSmtp(hold) as server:
+        usher.send_through(server.port)
+        usher.propose(LARGE)
+        assert reached.wait(60)
+        usher.stack.stop_part("postgres")
+        usher.stack.start_server("postgres")
+        restarted.set()
+        usher.let_leases_end(*lost)
+        usher.wait_until_sent(TEAM)
+        assert len(doubled(server)) <= 2
+    usher.begin_anew()
+    usher.propose(SMALL)
+    usher.wait_until_sent(1)
