@@ -9,7 +9,6 @@ from typing import Final
 import click
 
 from app.embedded.errors import StackError
-from app.embedded.runtime import read_runtime
 
 DEFAULT_DATA_DIR: Final = ".usher"
 
@@ -30,6 +29,9 @@ def data_dir_option() -> click.Option:
 def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     if value is None and os.environ.get("DATABASE_URL"):
         return
+    # Where there is a database of its own, the packages of the embedded servers need not be installed.
+    from app.embedded.runtime import read_runtime  # noqa: PLC0415
+
     try:
         os.environ.update(read_runtime(value or Path(DEFAULT_DATA_DIR)).env)
     except StackError as error:

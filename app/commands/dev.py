@@ -10,9 +10,7 @@ from pathlib import Path
 import click
 
 from app.commands.data_dir import DEFAULT_DATA_DIR
-from app.embedded.application import Application
 from app.embedded.errors import StackError, StoppedBySignal
-from app.embedded.stack import EmbeddedStack
 
 
 @click.command()
@@ -26,6 +24,10 @@ from app.embedded.stack import EmbeddedStack
 )
 def dev(port: int, data_dir: Path) -> None:
     """Run web, worker, beat and a mail catcher on embedded PostgreSQL and Valkey, until Ctrl-C."""
+    # A production image has this file too, but not the packages of the embedded servers.
+    from app.embedded.application import Application  # noqa: PLC0415
+    from app.embedded.stack import EmbeddedStack  # noqa: PLC0415
+
     catcher_port_before = _catcher_port(data_dir)
     try:
         with EmbeddedStack(data_dir, handle_signals=True) as stack:

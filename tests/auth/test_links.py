@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.api.helpers.templates import MASK
 from app.auth.tokens import LIFETIMES, RESET, VERIFY, link_token
-from app.models import Mail, User, db
+from app.models import Mail, db
 from app.models.mail import PASSWORD_CHANGE, PASSWORD_RESET, USER_CONFIRM
 from tests.conftest import PASSWORD, People
 from tests.support.api import Api

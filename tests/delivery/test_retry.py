@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery.retry import CONNECTION, THROTTLED, TRANSIENT, next_delay
+from app.delivery.retry import CONNECTION, THROTTLED, TRANSIENT, Backoff, next_delay
 from app.models.mail import ERROR_CLASSES
 
 KINDS = st.sampled_from(ERROR_CLASSES)
@@ -27,7 +27,7 @@ def test_a_provider_that_names_a_time_is_not_asked_before_it(after: float, seed:
 
 @pytest.mark.parametrize("backoff", [TRANSIENT, CONNECTION, THROTTLED])
 @given(attempts=ATTEMPTS)
-def test_the_longest_delay_only_grows_up_to_its_cap(backoff, attempts: int) -> None:
+def test_the_longest_delay_only_grows_up_to_its_cap(backoff: Backoff, attempts: int) -> None:
     assert backoff.ceiling(attempts) <= backoff.ceiling(attempts + 1) <= backoff.cap
 
 

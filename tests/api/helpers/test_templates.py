@@ -62,7 +62,7 @@ def test_a_hostile_value_arrives_as_text(action: str, compiled: Compiled, value:
 
 @pytest.mark.parametrize(("action", "compiled"), MAIL_CASES + NOTIF_CASES)
 def test_a_missing_and_an_extra_value_are_refused(action: str, compiled: Compiled) -> None:
-    values = {name: "x" for name in compiled.placeholders}
+    values = dict.fromkeys(compiled.placeholders, "x")
     with pytest.raises(TemplateError, match="without a placeholder"):
         render(compiled, {**values, "colour": "red"})
     for name in compiled.placeholders:
@@ -90,7 +90,9 @@ def test_a_secret_must_not_stand_in_the_subject() -> None:
 
 
 def test_a_secret_is_masked_in_what_is_stored() -> None:
-    rendered = render(MAIL_TEMPLATES["User Confirmation"], {"email": "a@example.org", "link": "https://x/?token=s3cret"})
+    rendered = render(
+        MAIL_TEMPLATES["User Confirmation"], {"email": "a@example.org", "link": "https://x/?token=s3cret"}
+    )
     assert "s3cret" not in rendered.html + rendered.text + rendered.line
     assert MASK in rendered.html
     assert MASK in rendered.text
@@ -98,13 +100,16 @@ def test_a_secret_is_masked_in_what_is_stored() -> None:
 
 
 def test_the_text_part_shows_where_a_link_goes() -> None:
-    assert html_to_text("<p>See <a href='https://example.org/a'>the page</a>.</p>") == "See the page <https://example.org/a>."
+    shown = html_to_text("<p>See <a href='https://example.org/a'>the page</a>.</p>")
+    assert shown == "See the page <https://example.org/a>."
     assert html_to_text("<a href='https://example.org/'>https://example.org/</a>") == "https://example.org/"
     assert html_to_text("") == ""
 
 
 @pytest.mark.parametrize("module", [mail, notification])
 def test_every_helper_is_a_plain_function_with_a_docstring(module: Any) -> None:
-    helpers = [function for name, function in inspect.getmembers(module, inspect.isfunction) if name.startswith("send_")]
+    helpers = [
+        function for name, function in inspect.getmembers(module, inspect.isfunction) if name.startswith("send_")
+    ]
     assert len(helpers) >= 5
     assert all(function.__doc__ for function in helpers)
