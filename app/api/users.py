@@ -9,7 +9,7 @@ from app.api.helpers.log import record_activity
 from app.api.helpers.mail import send_email_confirmation, send_email_user_register
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.data_layer import Changes
-from app.api.jsonapi.errors import Conflict, Unprocessable
+from app.api.jsonapi.errors import Conflict, Unprocessable, explain
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.users import USER
 from app.api.viewer import Viewer
@@ -17,6 +17,10 @@ from app.auth.passwords import hash_password
 from app.auth.tokens import VERIFY, link_token
 from app.auth.views import find_user
 from app.models import User
+
+_TAKEN = ("There is an account with this e-mail address.", "/data/attributes/email")
+# Two who sign up with one address at the same moment: the database decides.
+explain("uq_users_email_lower", *_TAKEN)
 
 
 class UserList(ListResource):
@@ -69,4 +73,5 @@ def send_confirmation(user: User) -> None:
 
 def _refuse_taken(email: str) -> None:
     if find_user(email) is not None:
-        raise Conflict("There is an account with this e-mail address.", pointer="/data/attributes/email")
+        detail, pointer = _TAKEN
+        raise Conflict(detail, pointer=pointer)
