@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 
@@ -48,7 +49,13 @@ class Config:
             "SECRET_KEY": self.secret_key,
             "TESTING": self.environment == "testing",
             "SQLALCHEMY_DATABASE_URI": self.database_url,
-            "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8},
+            "SQLALCHEMY_ENGINE_OPTIONS": {
+                "pool_pre_ping": True,
+                "pool_size": 8,
+                "max_overflow": 8,
+                # The values of a statement that failed (addresses, messages) do not belong into a log.
+                "hide_parameters": True,
+            },
             "MAX_CONTENT_LENGTH": 1024 * 1024,
             "PAGE_SIZE": 20,
             "JWT_IDENTITY_CLAIM": "identity",
@@ -77,15 +84,15 @@ def load(environ: dict[str, str] | None = None) -> Config:
     return Config(
         environment=environment,
         database_url=_database_url(env["DATABASE_URL"]),
-        redis_url=env["REDIS_URL"],
+        redis_url=_redis_url(env["REDIS_URL"]),
         secret_key=env["SECRET_KEY"],
         settings_key=env["SETTINGS_KEY"],
-        frontend_url=env.get("FRONTEND_URL", Config.frontend_url).rstrip("/"),
+        frontend_url=_web_address(env, "FRONTEND_URL", Config.frontend_url),
         allowed_recipients=_list(env.get("MAIL_ALLOWED_RECIPIENTS")) or RESERVED_DOMAINS,
         allow_private_hosts=_flag(env, "MAIL_ALLOW_PRIVATE_HOSTS", default=environment in ("development", "testing")),
-        sendgrid_api_url=env.get("SENDGRID_API_URL", Config.sendgrid_api_url),
+        sendgrid_api_url=_web_address(env, "SENDGRID_API_URL", Config.sendgrid_api_url),
         smtp_ca_file=env.get("SMTP_CA_FILE", ""),
-        trusted_proxies=int(env.get("TRUSTED_PROXIES", "0")),
+        trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         rate_limits=_flag(env, "RATE_LIMITS", default=True),
     )
 
@@ -104,16 +111,51 @@ def _require(env: dict[str, str], environment: str) -> None:
 
 def _database_url(url: str) -> str:
     """SQLAlchemy's name of the driver, for the spellings that hosting services use."""
-    for scheme in ("postgres://", "postgresql://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg2://" + url.removeprefix(scheme)
-    if not url.startswith("postgresql+psycopg2://"):
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgres", "postgresql", "postgresql+psycopg2"):
         raise ConfigurationError("DATABASE_URL must begin with postgresql://: PostgreSQL is the only database.")
+    _check_parts("DATABASE_URL", url, "postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return f"postgresql+psycopg2://{rest}"
+
+
+def _redis_url(url: str) -> str:
+    if url.partition("://")[0] not in ("redis", "rediss"):
+        raise ConfigurationError("REDIS_URL must begin with redis://, or with rediss:// for TLS.")
+    _check_parts("REDIS_URL", url, "redis://:PASSWORD@HOST:PORT/0")
     return url
 
 
+def _check_parts(name: str, url: str, shape: str) -> None:
+    """See that a server's address can be read; the message must not repeat it, since it holds a password."""
+    try:
+        parts = urlsplit(url)
+        good = parts.port is None or parts.port > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigurationError(
+            f"{name} cannot be read: write it as {shape}, with %-encoding for signs such as / and @ in the password."
+        ) from None
+
+
+def _web_address(env: dict[str, str], name: str, default: str) -> str:
+    value = env.get(name) or default
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("http", "https") or not rest.strip("/"):
+        raise ConfigurationError(f"{name} is {value!r}: set it to an address such as https://events.example.org.")
+    return value.rstrip("/")
+
+
+def _count(env: dict[str, str], name: str) -> int:
+    value = env.get(name) or "0"
+    if not (value.isascii() and value.isdigit()):
+        raise ConfigurationError(f"{name} is {value!r}: set it to a number, 0 or more.")
+    return int(value)
+
+
 def _list(value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in (value or "").replace(",", " ").split() if part.strip())
+    """Addresses and domains, in any case, with commas or spaces between; a domain may be written with its @."""
+    return tuple(part.lower().removeprefix("@") for part in (value or "").replace(",", " ").split())
 
 
 def _flag(env: dict[str, str], name: str, *, default: bool) -> bool:

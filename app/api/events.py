@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from app.api.helpers.log import record_activity
-from app.api.jsonapi.errors import Forbidden, Unprocessable
+from app.api.jsonapi.errors import Forbidden, Unprocessable, explain
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.events import EVENT
 from app.api.viewer import Viewer
 from app.models import Event, EventRole, db
 from app.models.base import utc_now
 from app.models.event import MANAGERS, OWNER
+
+_END_BEFORE_START = ("The end is before the start.", "/data/attributes/ends-at")
+explain("ck_events_ends_after_start", *_END_BEFORE_START)
+explain("ck_sessions_ends_after_start", *_END_BEFORE_START)
 
 
 class EventList(ListResource):
@@ -59,7 +63,8 @@ def check_times(starts_at: datetime | None, ends_at: datetime | None) -> None:
         Unprocessable: it is one.
     """
     if starts_at is not None and ends_at is not None and ends_at < starts_at:
-        raise Unprocessable("The end is before the start.", pointer="/data/attributes/ends-at")
+        detail, pointer = _END_BEFORE_START
+        raise Unprocessable(detail, pointer=pointer)
 
 
 def _check_manager(event: Event, viewer: Viewer) -> None:

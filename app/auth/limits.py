@@ -6,11 +6,14 @@ login is never refused for want of Redis, and never unlimited.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+
+from app.api.jsonapi.document import read_json
+from app.api.jsonapi.errors import ApiError
 
 # Only failed logins count, so that a whole office behind one address can work.
 LOGIN_PER_ADDRESS: Final = "60 per minute; 600 per hour"
@@ -28,8 +31,11 @@ def init_app(app: Flask) -> None:
 
 def account_key() -> str:
     """The account that a request is about, as its body names it; the address of the client where it names none."""
-    body: Any = request.get_json(silent=True)
-    data = body.get("data") if isinstance(body, dict) and isinstance(body.get("data"), dict) else body
+    try:
+        body = read_json()
+    except ApiError:
+        return get_remote_address()  # the view will refuse this body
+    data = body.get("data") if isinstance(body.get("data"), dict) else body
     name = (data.get("email") or data.get("username")) if isinstance(data, dict) else None
     return f"account:{name.strip().casefold()[:254]}" if isinstance(name, str) else get_remote_address()
 

@@ -6,6 +6,7 @@ import redis
 from flask.testing import FlaskClient
 
 from app.auth import passwords
+from app.auth.limits import limiter
 from app.embedded.stack import EmbeddedStack
 from app.models import User, db
 from tests.conftest import PASSWORD, People
@@ -137,3 +138,19 @@ def test_with_redis_away_one_can_log_in_and_tries_are_still_limited(
         stack.start_server("valkey")
     assert codes[0] == 401
     assert codes[-1] == 429
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"email": "\\ud800", "password": "x"}', '{"email": "a\\u0000"}', "[]", "x"]
+)
+def test_a_hostile_body_is_400_and_does_not_switch_the_counting_off(client: FlaskClient, body: str) -> None:
+    answer = client.post("/auth/session", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    codes = [log_in(client, email="ana@example.org", password="wrong").status_code for _ in range(11)]
+    assert codes == [401] * 10 + [429]
+    assert not limiter._storage_dead  # noqa: SLF001 - it would count in memory from then on
+
+
+def test_a_body_that_does_not_say_it_is_json_is_415_and_no_way_around_the_limit(client: FlaskClient) -> None:
+    body = '{"email": "ana@example.org", "password": "wrong"}'
+    assert client.post("/auth/session", data=body, content_type="text/plain").status_code == 415
