@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from celery import Celery
@@ -10,8 +11,13 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from app import create_app
 from app.delivery.services import close_transport
 from app.models import db
+from config import ConfigurationError
 
-flask_app = create_app()
+try:
+    flask_app = create_app()
+except ConfigurationError as error:
+    sys.stderr.write(f"usher: {error}\n")
+    raise SystemExit(1) from error
 celery: Celery = flask_app.extensions["celery"]
 
 
