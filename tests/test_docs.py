@@ -43,14 +43,18 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def is_given_env(call: ast.Call) -> bool:
+    return ast.unparse(call.func) == "env.get" or "env" in {ast.unparse(argument) for argument in call.args}
+
+
 def variables_read_by_the_code() -> set[str]:
-    """Every constant that is looked up in the environment by config.py."""
+    """Every constant that config.py looks up in `env`: by index, by `env.get`, or by a function that is given `env`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / "config.py").read_text(encoding="utf-8"))):
         texts: list[ast.expr] = []
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "env":
             texts = [node.slice]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"env.get", "_flag"}:
+        elif isinstance(node, ast.Call) and is_given_env(node):
             texts = list(node.args)
         found |= {text.value for text in texts if isinstance(text, ast.Constant) and str(text.value).isupper()}
     return found
