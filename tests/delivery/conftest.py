@@ -22,7 +22,7 @@ class _Longest(Backoff):
 
 
 @pytest.fixture
-def sending(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - it must be there
+def sending(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process that sends: one try of each mail at a time, and no connection left to the next test."""
     for name in ("TRANSIENT", "CONNECTION", "THROTTLED"):
         usual: Backoff = getattr(retry, name)
@@ -32,7 +32,7 @@ def sending(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]: 
 
 
 @pytest.fixture
-def smtp(sending: None) -> Iterator[RecordingSmtp]:  # noqa: ARG001 - it must be there
+def smtp(sending: None) -> Iterator[RecordingSmtp]:
     """A server that takes every mail, and that the settings name."""
     with RecordingSmtp() as server:
         point_at(server.port)

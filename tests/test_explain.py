@@ -1,0 +1,132 @@
+"""No statement of the inbox or of delivery reads a whole table, as PostgreSQL plans it for tables that have grown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from app.delivery.claims import claim_batch
+from app.delivery.tasks import sweep
+from app.models import User, db
+from tests.conftest import People
+from tests.support.api import Api
+from tests.support.sending import point_at, refused_port, run
+
+ROWS = 20_000
+USERS = 100
+DUE = 150
+
+_FILL = """
+INSERT INTO users (email) SELECT 'many' || n || '@example.org' FROM generate_series(1, :users) AS n;
+INSERT INTO happenings (action, title, message)
+    SELECT 'Test', 'Title ' || n, '<p>Hello</p>' FROM generate_series(1, 500) n;
+INSERT INTO notifications (happening_id, user_id, is_read, read_at)
+    SELECT 1 + n % 500, 1 + n % :users, n % 7 > 0, CASE WHEN n % 7 > 0 THEN now() END
+    FROM generate_series(1, :rows) AS n;
+INSERT INTO mails (recipient, action, subject, message, text, message_id, status, sent_at)
+    SELECT 'many' || n % :users || '@example.org', 'Test', 'Subject', '<p>Hello</p>', 'Hello', n || '@example.org',
+        CASE WHEN n > :rows - :due THEN 'queued' ELSE 'sent' END, now() FROM generate_series(1, :rows) AS n;
+"""
+_WHOLE_TABLE = re.compile(r"Seq Scan on (notifications|mails)\b")
+
+Statement = tuple[str, Any]
+
+
+@pytest.fixture
+def user(people: People) -> User:
+    """A user among a hundred, with two hundred notifications; every table has been analysed."""
+    first = people.user("first@example.org")
+    db.session.execute(text(_FILL), {"rows": ROWS, "users": USERS, "due": DUE})
+    db.session.commit()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    return first
+
+
+@contextmanager
+def statements() -> Iterator[list[Statement]]:
+    """The statements about notifications and mails that are run within, as the driver gets them."""
+    seen: list[Statement] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if re.search(r"\b(notifications|mails)\b", statement):
+            seen.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def assert_no_table_is_read_whole(seen: list[Statement]) -> None:
+    assert seen
+    with db.engine.connect() as connection:
+        for statement, parameters in seen:
+            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+            assert not _WHOLE_TABLE.search(plan), f"{statement}\n{plan}"
+
+
+def test_a_whole_table_would_be_noticed(user: User) -> None:
+    with statements() as seen:
+        db.session.execute(text("SELECT count(*) FROM notifications WHERE received_at > now()"))
+    with pytest.raises(AssertionError, match="Seq Scan on notifications"):
+        assert_no_table_is_read_whole(seen)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page[size]": 20},
+        {"page[size]": 20, "page[number]": 9},
+        {"page[size]": 20, "sort": "-received-at"},
+        {"page[size]": 20, "filter[is-read]": "false"},
+        {"page[size]": 20, "filter": '[{"name": "is-read", "op": "eq", "val": false}]'},
+        {"page[size]": 20, "filter": '[{"name": "action", "op": "eq", "val": "Test"}]'},
+        {"page[size]": 20, "include": "user"},
+    ],
+)
+def test_every_page_of_the_inbox_is_read_by_an_index(api: Api, user: User, query: dict[str, Any]) -> None:
+    with statements() as seen:
+        answer = api.as_(user).get(f"/v1/users/{user.id}/notifications", **query)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json["data"]) == 20
+    assert_no_table_is_read_whole(seen)
+
+
+def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None:
+    inbox = f"/v1/users/{user.id}/notifications"
+    mine = api.as_(user)
+    with statements() as seen:
+        counted = mine.get(f"{inbox}/count").json["meta"]
+        newest = mine.get(inbox).json["data"][0]
+        named = {"data": [{"type": "notification", "id": newest["id"], "attributes": {"is-read": True}}]}
+        assert mine.patch(inbox, named).status_code == 200
+        assert mine.patch(inbox, {"meta": {"is-read": False}}).json["meta"]["unread-count"] == counted["count"]
+        read_all = {"meta": {"is-read": True, "received-before": "2100-01-01T00:00:00Z"}}
+        assert mine.patch(inbox, read_all).json["meta"]["unread-count"] == 0
+        path = f"/v1/notifications/{newest['id']}"
+        assert mine.update(path, "notification", newest["id"], is_read=False).status_code == 200
+        assert mine.delete(path).status_code == 204
+    assert counted["count"] == ROWS / USERS
+    assert 0 < counted["unread-count"] < counted["count"]
+    assert_no_table_is_read_whole(seen)
+
+
+def test_finding_claiming_and_ending_mails_is_done_by_an_index(user: User) -> None:
+    point_at(refused_port(), email_service="disable")
+    with statements() as seen:
+        sweep()
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            _, some = claim_batch(connection, [ROWS, ROWS - 1])
+            connection.execute(text("UPDATE mails SET lease_until = now() WHERE id = ANY(:ids)"), {"ids": [ROWS]})
+        assert [mail.id for mail in some] == [ROWS - 1, ROWS]
+        assert run() == {"suppressed": DUE - 2}
+        sweep()
+    assert any("count(*)" in statement for statement, _ in seen)
+    assert_no_table_is_read_whole(seen)
