@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from marshmallow import ValidationError
 from sqlalchemy import ColumnElement, and_, case, false, func, select, true, update
 
 from app.api.jsonapi.document import read_resources
-from app.api.jsonapi.errors import ApiError, NotFound, SeveralErrors, Unprocessable, raise_all
+from app.api.jsonapi.errors import NotFound, Unprocessable
 from app.api.jsonapi.fields import Timestamp
 from app.api.schema.notifications import NotificationSchema
 from app.models import Notification, db
@@ -79,25 +78,11 @@ def _mark(where: ColumnElement[bool], wanted: ColumnElement[bool]) -> int:
 def _read_wanted() -> dict[int, bool]:
     wanted: dict[int, bool] = {}
     for index, (id_, item) in enumerate(read_resources("notification", MAX_MARKED)):
-        values = _load(item, f"/data/{index}")
+        values = NotificationSchema.load_resource(item, partial=True, pointer=f"/data/{index}")
         if "is_read" not in values:
             raise Unprocessable("is-read is missing.", pointer=f"/data/{index}/attributes/is-read")
         wanted[id_] = values["is_read"]
     return wanted
-
-
-def _load(item: Mapping[str, Any], pointer: str) -> dict[str, Any]:
-    """What a schema makes of one of several resource objects; an error points to that one."""
-    try:
-        return NotificationSchema.load_resource(item, partial=True, pointer=f"/data/{index}")
-    except (ApiError, SeveralErrors) as error:
-        errors = error.errors if isinstance(error, SeveralErrors) else (error,)
-        raise_all([Unprocessable(each.detail, pointer=_below(each, pointer)) for each in errors])
-        raise
-
-
-def _below(error: ApiError, pointer: str) -> str:
-    return pointer + str(error.source["pointer"]).removeprefix("/data")
 
 
 def _time(value: Any) -> datetime:
