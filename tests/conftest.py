@@ -64,7 +64,7 @@ def _reset(app: Flask) -> str:
     counters = [table.name for table in tables if "id" in table.c and table.c.id.identity]
     return "; ".join(
         [
-            *(f"DELETE FROM {table.name}" for table in tables),  # noqa: S608 - names of our own tables
+            *(f"DELETE FROM {table.name}" for table in tables),
             *(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), 1, false)" for name in counters),
             "INSERT INTO settings (id) VALUES (1)",
             f"INSERT INTO message_settings (action) VALUES {values}",

@@ -26,7 +26,8 @@ class Api:
         return Api(self.client, login_token(user))
 
     def get(self, path: str, **query: Any) -> TestResponse:
-        return self._open("GET", path, query_string={name.replace("__", "-"): value for name, value in query.items()})
+        named = {name.replace("__", "-"): value for name, value in query.items()}
+        return self._open("GET", path, query_string=named or None)
 
     def post(self, path: str, body: Any) -> TestResponse:
         return self._open("POST", path, json=body)

@@ -13,7 +13,7 @@ from app.models import Activity, Happening, Mail, Notification, User, db
 
 def mailed(action: str) -> list[str]:
     """The recipients of an action's mails, in the order of the alphabet; one who got two is there twice."""
-    return sorted(db.session.scalars(select(Mail.recipient).where(Mail.action == action)))
+    return sorted(db.session.scalars(select(Mail.recipient).where(Mail.action == action)), key=str.lower)
 
 
 def notified(action: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import update
 
 from app.models import Activity, Event, EventRole, Happening, Mail, Notification, Session, Speaker, User, db
 from app.models.base import utc_now
@@ -32,8 +32,8 @@ class World:
 
     def undelete(self) -> None:
         """Bring back what was deleted: the rows are kept."""
-        for table in ("events", "sessions", "speakers", "notifications"):
-            db.session.execute(text(f"UPDATE {table} SET deleted_at = NULL WHERE deleted_at IS NOT NULL"))
+        for model in (Event, Session, Speaker, Notification):
+            db.session.execute(update(model).where(model.deleted_at.is_not(None)).values(deleted_at=None))
         db.session.commit()
 
 

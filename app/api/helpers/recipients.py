@@ -60,8 +60,11 @@ def speaker_accounts(session: Session) -> list[User]:
 
 
 def once(addresses: Iterable[str]) -> list[str]:
-    """The addresses without repetitions; case does not count."""
-    return list({same_address(address): address for address in addresses}.values())
+    """The addresses without repetitions; case does not count, and the first spelling stays."""
+    kept: dict[str, str] = {}
+    for address in addresses:
+        kept.setdefault(same_address(address), address)
+    return list(kept.values())
 
 
 def _accounts_by_address(addresses: Iterable[str]) -> dict[str, User]:
