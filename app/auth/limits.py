@@ -12,6 +12,7 @@ from flask import Flask, Response
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
+from app.api.jsonapi.access import current_viewer
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import ApiError
 
@@ -40,6 +41,16 @@ def account_key() -> str:
     return f"account:{name.strip().casefold()[:254]}" if isinstance(name, str) else get_remote_address()
 
 
+def caller_key() -> str:
+    """The account that is logged in."""
+    return f"user:{current_viewer().id}"
+
+
 def failed(response: Response) -> bool:
     """Whether an answer says that the password was wrong."""
     return response.status_code == 401  # noqa: PLR2004 - Unauthorized
+
+
+def refused(response: Response) -> bool:
+    """Whether an answer says that the old password was wrong: somebody may have found an unlocked screen."""
+    return response.status_code == 400  # noqa: PLR2004 - Bad request

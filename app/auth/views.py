@@ -19,8 +19,10 @@ from app.auth.limits import (
     LOGIN_PER_ACCOUNT,
     LOGIN_PER_ADDRESS,
     account_key,
+    caller_key,
     failed,
     limiter,
+    refused,
 )
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password, needs_rehash, verify_password
 from app.auth.tokens import RESET, VERIFY, TokenError, link_token, login_token, use_link_token
@@ -95,7 +97,7 @@ def reset(token: str, password: str) -> User:
     return user
 
 
-@limiter.shared_limit(LOGIN_PER_ADDRESS, scope="login", deduct_when=failed)
+@limiter.limit(LOGIN_PER_ACCOUNT, key_func=caller_key, deduct_when=refused)
 def change_password() -> Response:
     """Change one's own password: `{"data": {"old-password", "new-password"}}`."""
     data = _data()

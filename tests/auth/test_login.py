@@ -94,6 +94,13 @@ def test_a_changed_password_ends_every_earlier_login(api: Api, people: People) -
     assert log_in(api.client, email=user.email, password="another password").status_code == 200
 
 
+def test_guessing_the_old_password_is_limited(api: Api, people: People) -> None:
+    mine = api.as_(people.user())
+    body = {"data": {"old-password": "no", "new-password": "another password"}}
+    codes = [mine.post("/v1/auth/change-password", body).status_code for _ in range(12)]
+    assert codes == [400] * 10 + [429] * 2
+
+
 def test_the_token_of_a_removed_user_is_401(api: Api, people: People) -> None:
     user = people.user()
     mine = api.as_(user)
