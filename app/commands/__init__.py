@@ -6,18 +6,15 @@ import sys
 
 import click
 from flask.cli import ScriptInfo
-from flask_migrate.cli import db as db_commands
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app import create_app
 from app.commands.admin import create_admin
-from app.commands.data_dir import data_dir_option
+from app.commands.database import db_commands
 from app.commands.demo import demo
 from app.commands.dev import dev
 from app.embedded.errors import StackError
 from config import ConfigurationError
-
-for _command in db_commands.commands.values():
-    _command.params.append(data_dir_option())
 
 
 @click.group(context_settings={"obj": ScriptInfo(create_app=create_app), "help_option_names": ["-h", "--help"]})
@@ -38,3 +35,14 @@ def main() -> None:
     except (ConfigurationError, StackError) as error:
         sys.stderr.write(f"usher: {error}\n")
         raise SystemExit(1) from error
+    except (OperationalError, ProgrammingError) as error:
+        sys.stderr.write(f"usher: {_database_trouble(error)}\n")
+        raise SystemExit(1) from error
+
+
+def _database_trouble(error: OperationalError | ProgrammingError) -> str:
+    """What PostgreSQL says, on one line; its driver never repeats the password."""
+    said = str(error.orig).partition("\n")[0]
+    if isinstance(error, OperationalError):
+        return f"the database cannot be used: {said}. Check DATABASE_URL, and that PostgreSQL runs."
+    return f"the database does not fit this version: {said}. Run `python manage.py db upgrade`."

@@ -14,7 +14,13 @@ from app.embedded.errors import StackError, StoppedBySignal
 
 
 @click.command()
-@click.option("--port", default=5000, show_default=True, help="Where the web server listens, on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=5000,
+    show_default=True,
+    help="Where the web server listens, on 127.0.0.1.",
+)
 @click.option(
     "--data-dir",
     default=DEFAULT_DATA_DIR,
