@@ -12,6 +12,7 @@ from pathlib import Path
 from flask import Flask
 from flask_migrate import upgrade
 
+from app import create_app
 from app.embedded.application import Application
 from app.embedded.ports import Ports
 from app.embedded.stack import EmbeddedStack
@@ -29,12 +30,19 @@ class Stage:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Start everything but Usher's own processes, migrate, and push an application context."""
-    with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder, EmbeddedStack(Path(folder) / "data") as stack:
-        os.environ.update(stack.env)
-        os.environ.update(APP_ENVIRONMENT="development", RATE_LIMITS="off")
-        from app import create_app  # noqa: PLC0415 - it needs the environment of the stack
-
-        app = create_app()
-        with app.app_context():
-            upgrade()
-            yield Stage(stack, app, Application(stack, Ports(stack.data_dir).choose("bench-web"), {**os.environ}))
+    before = dict(os.environ)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="usher-bench-") as folder,
+            EmbeddedStack(Path(folder) / "data") as stack,
+        ):
+            os.environ.update(stack.env)
+            os.environ.update(APP_ENVIRONMENT="development", RATE_LIMITS="off")
+            app = create_app()
+            with app.app_context():
+                upgrade()
+                yield Stage(stack, app, Application(stack, Ports(stack.data_dir).choose("bench-web"), {**os.environ}))
+    finally:
+        # The next stage must not take this one's servers for its own.
+        os.environ.clear()
+        os.environ.update(before)
