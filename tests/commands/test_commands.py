@@ -1,14 +1,10 @@
-"""The operator's commands, on a running `dev`, on servers of one's own, and on none."""
+"""The operator's commands, on servers of one's own and on none; see test_dev.py for those on a running `dev`."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
@@ -17,22 +13,13 @@ from app.commands import commands
 from app.embedded.stack import EmbeddedStack
 from app.models import User, db
 from tests.conftest import PASSWORD, People
-from tests.support.dev import Dev, running_dev
-from tests.support.processes import ROOT, plain_environment
+from tests.support.dev import manage
 
 NEW_PASSWORD = "a longer password of the admin"
 
 
 def create_admin(*words: str, typed: str | None = None, **env: str) -> Result:
     return CliRunner().invoke(commands, ["create-admin", *words], input=typed, env=env)
-
-
-def manage(*words: str, cwd: Path = ROOT, **env: str) -> tuple[int, str, str]:
-    """Run manage.py as a process: exit code, output, errors."""
-    command = [sys.executable, str(ROOT / "manage.py"), *words]
-    environ = plain_environment(**env)
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def only_user() -> User:
@@ -91,25 +78,6 @@ def test_what_cannot_be_an_admin_is_refused_with_the_reason(
     assert told in result.output
     assert password not in result.output
     assert db.session.scalars(select(User)).all() == []
-
-
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    with running_dev(tmp_path_factory.mktemp("commands") / "data") as running:
-        yield running
-
-
-@pytest.mark.slow
-def test_commands_use_the_servers_of_a_running_dev(dev: Dev) -> None:
-    folder = ("--data-dir", str(dev.data_dir))
-    code, _, errors = manage("db", "upgrade", *folder)
-    assert code == 0, errors
-    code, output, errors = manage("create-admin", "boss@example.org", *folder, USHER_ADMIN_PASSWORD=NEW_PASSWORD)
-    assert (code, output) == (0, "boss@example.org is now an admin (user 1).\n"), errors
-    with requests.Session() as session:
-        session.trust_env = False
-        login = {"email": "boss@example.org", "password": NEW_PASSWORD}
-        assert session.post(f"{dev.url}/auth/session", json=login, timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("words", [("create-admin", "boss@example.org", "--password", NEW_PASSWORD), ("db", "upgrade")])

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.dev import Dev, belonging_to, running_dev, start
+from tests.support.dev import Dev, belonging_to, find_part, manage, running_dev, start
 from tests.support.processes import free_port, runs, wait_for
 
 pytestmark = pytest.mark.slow
 
+PASSWORD = "a long password of the admin"
 PARTS = {
     "web": ("manage:app",),
     "worker": ("celery_worker.celery", "worker"),
@@ -39,16 +40,19 @@ def assert_nothing_is_left(dev: Dev) -> None:
     assert belonging_to(dev.data_dir) == []
 
 
-def test_it_serves_alone_on_its_folder_and_its_port_until_sigterm_ends_every_process(dev: Dev, tmp_path: Path) -> None:
+def test_it_serves_with_commands_beside_it_until_sigterm_ends_every_process(dev: Dev) -> None:
+    folder = ("--data-dir", str(dev.data_dir))
+    code, _, errors = manage("db", "upgrade", *folder)
+    assert code == 0, errors
+    code, output, errors = manage("create-admin", "boss@example.org", *folder, USHER_ADMIN_PASSWORD=PASSWORD)
+    assert (code, output) == (0, "boss@example.org is now an admin (user 1).\n"), errors
     with requests.Session() as session:
-        session.trust_env = False
-        assert session.get(f"{dev.url}/ready", timeout=10).status_code == 200
-    for words in PARTS.values():
-        assert runs(dev.part(*words))
+        session.trust_env = False  # the environment may name a proxy
+        login = {"email": "boss@example.org", "password": PASSWORD}
+        assert session.post(f"{dev.url}/auth/session", json=login, timeout=10).status_code == 200
 
-    second = start(dev.data_dir, free_port())
-    _, errors = second.communicate(timeout=60)
-    assert second.returncode == 1
+    code, _, errors = manage("dev", "--port", str(free_port()), *folder)
+    assert code == 1
     assert errors.count("\n") == 1
     assert f"{dev.data_dir} is in use by the process {dev.popen.pid}" in errors
 
@@ -60,20 +64,33 @@ def test_it_serves_alone_on_its_folder_and_its_port_until_sigterm_ends_every_pro
 def test_a_port_in_use_is_named_in_one_line(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        popen = start(data_dir, port)
-        _, errors = popen.communicate(timeout=60)
-    assert popen.returncode == 1
+        code, _, errors = manage("dev", "--port", str(port), "--data-dir", str(data_dir))
+    assert code == 1
     assert errors == f"Error: port {port} is in use: stop what listens there, or choose another with --port\n"
     assert belonging_to(data_dir) == []
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_the_crash_of_a_part_ends_all_and_is_named(dev: Dev, name: str) -> None:
-    dev.part(*PARTS[name]).kill()
+def test_the_crash_of_a_part_ends_all_and_is_named(dev: Dev) -> None:
+    worker = find_part(dev.popen, *PARTS["worker"])
+    assert worker is not None
+    worker.kill()
     code, errors = dev.end()
     assert code == 1
-    assert errors.startswith(f"{name} was ended by SIGKILL")
+    assert errors.startswith("worker was ended by SIGKILL")
     assert_nothing_is_left(dev)
+
+
+@pytest.mark.parametrize("name", ["web", "beat"])
+def test_the_crash_of_a_part_during_the_start_ends_all_and_is_named(data_dir: Path, name: str) -> None:
+    popen = start(data_dir, free_port())
+    wait_for(lambda: find_part(popen, *PARTS["web"]) is not None, "the last part to be started")
+    part = find_part(popen, *PARTS[name])
+    assert part is not None
+    part.kill()
+    _, errors = popen.communicate(timeout=60)
+    assert popen.returncode == 1
+    assert errors.startswith(f"Error: {name} was ended by SIGKILL")
+    assert belonging_to(data_dir) == []
 
 
 def test_a_killed_dev_leaves_nothing(dev: Dev) -> None:

@@ -30,10 +30,6 @@ class Dev:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def part(self, *words: str) -> psutil.Process:
-        """The first process whose command has all these words."""
-        return next(one for one in self.family if all(word in one.cmdline() for word in words))
-
     def end(self) -> tuple[int, str]:
         """Wait for its end: the exit code, and what it wrote to standard error."""
         _, errors = self.popen.communicate(timeout=60)
@@ -46,6 +42,23 @@ def start(data_dir: Path, port: int, **env: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=ROOT, env=plain_environment(**env), text=True, stdout=pipe, stderr=pipe, start_new_session=True
     )
+
+
+def manage(*words: str, cwd: Path = ROOT, **env: str) -> tuple[int, str, str]:
+    """Run another command of manage.py to its end: exit code, output, errors."""
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    environ = plain_environment(**env)
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def find_part(popen: subprocess.Popen[str], *words: str) -> psutil.Process | None:
+    """The part of a dev whose command has all these words, as soon as there is one."""
+    for process in psutil.Process(popen.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while we looked
+            if all(word in process.cmdline() for word in words):
+                return process
+    return None
 
 
 @contextmanager
