@@ -390,7 +390,10 @@ def test_a_hostile_name_arrives_as_text(api: Api, people: People, owner: User, s
             assert markup not in mail.message
 
 
-@pytest.mark.parametrize("title", ["a\nBcc: eve@example.org", "a\rb", "a\r\nb", "a\x00b", "a\x1b[31m", "a\u2028b", "a\x85b", "", "   ", "x" * 501, None, 5, ["a"], {}])  # fmt: skip  # noqa: E501
+BAD_LINES = ["a\nBcc: eve@example.org", "a\rb", "a\r\nb", "a\x00b", "a\x1b[31m", "a\u2028b", "a\x85b"]
+
+
+@pytest.mark.parametrize("title", [*BAD_LINES, "", "   ", "x" * 501, None, 5, ["a"], {}])
 def test_what_cannot_be_a_title_is_refused(api: Api, people: People, owner: User, title: Any) -> None:
     event = people.event(owner)
     answer = propose(api, owner, event, [people.speaker(event)], title=title)

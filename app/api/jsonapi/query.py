@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sqlalchemy import inspect
 from werkzeug.datastructures import MultiDict
 
 from app.api.jsonapi.access import ResourceType, find_type
@@ -179,8 +180,15 @@ def _include(value: str | None, resource_type: ResourceType) -> tuple[Path, ...]
     for path in paths:
         here: ResourceType | None = resource_type
         for name in path:
-            relationship = here.schema.relationships().get(name) if here else None
-            here = find_type(relationship.type_) if relationship else None
+            here = _other_side(here, name) if here else None
             if here is None:
                 raise BadRequest("There is no such relationship that can be included.", parameter="include")
     return paths
+
+
+def _other_side(here: ResourceType, name: str) -> ResourceType | None:
+    """The type that a relationship leads to; None for one that is only a link: it may have any number of rows."""
+    relationship = here.schema.relationships().get(name)
+    if relationship is None or (relationship.attribute or name) not in inspect(here.model).relationships:
+        return None
+    return find_type(relationship.type_)

@@ -1,0 +1,188 @@
+"""Nothing that a client writes makes a 500: each write with a right document in which one thing is replaced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.api import MEDIA_TYPE
+from tests.support.errors import errors_of
+from tests.support.world import World
+
+NOON = "2026-11-21T12:00:00Z"
+PASSWORD = "a long password"
+
+
+def document(type_: str, attributes: dict[str, Any], id_: str | None = None, **related: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {"type": type_, "attributes": attributes}
+    if id_ is not None:
+        data["id"] = id_
+    if related:
+        data["relationships"] = {name: {"data": linkage} for name, linkage in related.items()}
+    return {"data": data}
+
+
+def one(type_: str) -> dict[str, str]:
+    return {"type": type_, "id": f"{{{type_}}}"}
+
+
+TITLES = {"title": "Knots", "short-abstract": "Long.", "starts-at": NOON, "ends-at": NOON, "state": "pending"}
+SPEAKER = {"name": "Ana", "email": "ana@example.org", "organisation": "Pier", "country": "Norway"}
+EVENT = {"name": "Harbour", "starts-at": NOON, "ends-at": NOON, "timezone": "UTC", "location-name": "Pier"}
+SWITCHES = {"mail-status": True, "notification-status": True, "user-control-status": True, "action": "x"}
+SETTINGS = {
+    "app-name": "Usher",
+    "frontend-url": "https://example.org",
+    "email-service": "smtp",
+    "email-from": "a@example.org",
+    "email-from-name": "Usher",
+    "sendgrid-key": "key",
+    "smtp-host": "smtp.example.org",
+    "smtp-port": 25,
+    "smtp-username": "sam",
+    "smtp-password": "key",
+    "smtp-encryption": "tls",
+}
+PERSON = {"first-name": "Ana", "last-name": "Bo", "language": "en", "timezone": "UTC"}
+MARK = {"type": "notification", "id": "{notification}", "attributes": {"is-read": True, "title": "x"}}
+EMBER = {"data": {**MARK, "relationships": {"user": {"data": one("user")}}}}
+OF_SPEAKER = {"event": one("event"), "user": one("user")}
+OF_SESSION = {"event": one("event"), "speakers": [one("speaker")]}
+
+# Who sends what where. An id stands in braces.
+WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("anonymous", "POST", "/auth/session", {"email": "a@example.org", "password": "x", "remember-me": False}),
+    ("anonymous", "POST", "/v1/auth/login", {"username": "a@example.org", "password": "x"}),
+    ("anonymous", "POST", "/v1/auth/verify-email", {"data": {"token": "x"}}),
+    ("anonymous", "POST", "/v1/auth/reset-password", {"data": {"email": "a@example.org"}}),
+    ("anonymous", "PATCH", "/v1/auth/reset-password", {"data": {"token": "x", "password": PASSWORD}}),
+    ("owner", "POST", "/v1/auth/change-password", {"data": {"old-password": "x", "new-password": PASSWORD}}),
+    ("anonymous", "POST", "/v1/users", document("user", {"email": "new@example.org", "password": "short", **PERSON})),
+    ("owner", "PATCH", "/v1/users/{user}", document("user", {"email": "owner@example.org", **PERSON}, "{user}")),
+    ("owner", "PATCH", "/v1/users/{user}/notifications", {"data": [MARK]}),
+    ("owner", "PATCH", "/v1/users/{user}/notifications", {"meta": {"is-read": True, "received-before": NOON}}),
+    ("owner", "PATCH", "/v1/notifications/{notification}", EMBER),
+    ("owner", "POST", "/v1/events", document("event", EVENT)),
+    ("owner", "PATCH", "/v1/events/{event}", document("event", {**EVENT, "state": "published"}, "{event}")),
+    ("owner", "POST", "/v1/speakers", document("speaker", SPEAKER, **OF_SPEAKER)),
+    ("owner", "PATCH", "/v1/speakers/{speaker}", document("speaker", SPEAKER, "{speaker}", **OF_SPEAKER)),
+    ("owner", "POST", "/v1/sessions", document("session", TITLES, **OF_SESSION)),
+    ("owner", "PATCH", "/v1/sessions/{session}", document("session", TITLES, "{session}", **OF_SESSION)),
+    ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
+    ("admin", "PATCH", "/v1/message-settings/1", document("message-setting", SWITCHES, "1")),
+]
+
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    2**63,
+    10**30,
+    1.5,
+    "",
+    " ",
+    "\ud800",
+    "a\x00b",
+    "a\r\nb",
+    "x" * 600,
+    [],
+    [None],
+    {},
+    {"data": {}},
+]
+ODD += ["9223372036854775807", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "{0.__class__}"]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def positions(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    yield here
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from positions(item, (*here, key))
+
+
+def put(value: Any, where: tuple[Any, ...], new: Any) -> Any:
+    """A copy with something else in one place."""
+    if not where:
+        return new
+    copy = json.loads(json.dumps(value))
+    target = copy
+    for step in where[:-1]:
+        target = target[step]
+    target[where[-1]] = new
+    return copy
+
+
+def fill(value: Any, world: World) -> Any:
+    """A copy with the ids of this world."""
+    text = json.dumps(value)
+    for name, id_ in world.ids.items():
+        text = text.replace(f"{{{name}}}", str(id_))
+    return json.loads(text)
+
+
+def send(world: World, write: tuple[str, str, str, Any], body: Any) -> int:
+    caller, method, path, _ = write
+    token = world.clients[caller].token
+    headers = {"Accept": MEDIA_TYPE, **({"Authorization": f"JWT {token}"} if token else {})}
+    answer = world.clients[caller].client.open(
+        world.path(path), method=method, headers=headers, data=json.dumps(body), content_type=MEDIA_TYPE
+    )
+    assert answer.status_code < 500, (method, path, body, answer.text)
+    if answer.status_code >= 400:
+        errors_of(answer)
+    return answer.status_code
+
+
+def test_the_documents_are_right_before_something_is_replaced(world: World) -> None:
+    for write in WRITES:
+        status = send(world, write, fill(write[3], world))
+        # What is wrong with the others is a password or a token, not the document.
+        assert status < 300 or "/auth/" in write[2] or write[2] == "/v1/users", write
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: f"{write[1]} {write[2]}")
+def test_an_odd_value_in_any_place_is_no_servers_error(
+    world: World, broker: redis.Redis, write: tuple[str, str, str, Any]
+) -> None:
+    right = fill(write[3], world)
+    for turn, where in enumerate(positions(right)):
+        broker.flushdb()  # before the tries are too many for the account
+        for odd in (ODD[turn % len(ODD)], ODD[(turn + 7) % len(ODD)], ODD[(turn + 14) % len(ODD)]):
+            send(world, write, put(right, where, odd))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(write=st.sampled_from(WRITES), value=json_values, data=st.data())
+def test_no_document_at_all_is_a_servers_error(
+    world: World, broker: redis.Redis, write: tuple[str, str, str, Any], value: Any, data: st.DataObject
+) -> None:
+    broker.flushdb()
+    right = fill(write[3], world)
+    where = data.draw(st.sampled_from(list(positions(right))))
+    send(world, write, put(right, where, value))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b"NaN", b"\xff\xfe", b"[" * 5000, b'{"data": 1e999}'])
+def test_what_is_no_document_is_no_servers_error(world: World, body: bytes) -> None:
+    for caller, method, path, _ in WRITES:
+        token = world.clients[caller].token
+        headers = {"Authorization": f"JWT {token}"} if token else {}
+        answer = world.clients[caller].client.open(
+            world.path(path), method=method, headers=headers, data=body, content_type=MEDIA_TYPE
+        )
+        assert answer.status_code == 400, (path, answer.text)
+        errors_of(answer)
