@@ -29,7 +29,7 @@ CHANGES = (
 UNSEEN_BY_STRANGERS = "UPDATE sessions SET title = 'Other', state = 'rejected' WHERE state = 'pending'"
 
 LISTS = {
-    "/v1/speakers": ("", "user", "event", "sessions.speakers"),
+    "/v1/speakers": ("", "user", "event", "sessions", "sessions.speakers"),
     "/v1/sessions": ("speakers", "speakers.user", "event.speakers"),
     "/v1/events": ("", "speakers", "roles.user"),
     "/v1/users/{me}/notifications": ("user", "happening.actor"),
@@ -65,14 +65,14 @@ def spellings(path: str, name: str, value: str) -> list[Any]:
 
 
 def queries(paths: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """What is tried on a list: two spellings for each attribute in turn, so that all come up many times."""
+    """What is tried on a list: four spellings for each attribute in turn, so that all come up many times."""
     turn = 0
     for path in paths:
         for name, value in HIDDEN.items():
             dotted = f"{path}.{name}".lstrip(".")
             several = spellings(path, name, value)
             yield {"sort": dotted}
-            for _ in range(2):
+            for _ in range(4):
                 yield {"filter": json.dumps([several[turn % len(several)]])}
                 turn += 1
         yield {f"filter[{path}.email]".replace("[.", "["): HIDDEN["email"]}
