@@ -1,6 +1,7 @@
 """What is committed is handed over, and nothing else, and never before."""
 
 import json
+import os
 from base64 import b64decode
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import select, text
 
 from app.api.helpers.mail import AddressError, send_email, send_email_new_session
 from app.api.helpers.notification import send_notif_new_session_organizer, send_notification
-from app.delivery import outbox
+from app.delivery import handover
 from app.embedded.stack import EmbeddedStack
 from app.models import Activity, Happening, Mail, MessageSettings, Notification, db
 from app.models.mail import NEW_SESSION
@@ -18,6 +19,7 @@ from tests.conftest import People
 
 def handed_over(broker: redis.Redis) -> list[int]:
     """The ids that wait in the broker."""
+    assert handover.wait_for_hand_over()
     tasks = [json.loads(raw) for raw in broker.lrange("usher", 0, -1)]
     bodies = [json.loads(b64decode(task["body"])) for task in tasks]
     return [mail_id for args, _, _ in reversed(bodies) for mail_id in args[0]]
@@ -72,6 +74,26 @@ def test_many_mails_go_in_few_tasks(database: None, broker: redis.Redis) -> None
     assert broker.llen("usher") == 3
 
 
+def test_what_is_committed_at_one_moment_goes_in_one_task(database: None, broker: redis.Redis) -> None:
+    messenger = handover.Messenger()
+    messenger._ids.extend(range(1, 41))  # noqa: SLF001 - forty requests have committed while the thread was busy
+    messenger.add([41])
+    assert messenger.wait(10)
+    assert handed_over(broker) == list(range(1, 42))
+    assert broker.llen("usher") == 1
+
+
+def test_a_forked_process_hands_over_by_itself(database: None, broker: redis.Redis) -> None:
+    handover.hand_over([1])
+    assert handover.wait_for_hand_over()
+    child = os.fork()
+    if child == 0:
+        handover.hand_over([2])
+        os._exit(0 if handover.wait_for_hand_over() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert handed_over(broker) == [1, 2]
+
+
 def test_with_the_broker_away_the_commit_succeeds_and_the_mail_waits(
     database: None, stack: EmbeddedStack, broker: redis.Redis
 ) -> None:
@@ -79,9 +101,10 @@ def test_with_the_broker_away_the_commit_succeeds_and_the_mail_waits(
     try:
         mail = send_email("ana@example.org", "Test", "A subject", "<p>Hello</p>")
         db.session.commit()
+        assert handover.wait_for_hand_over()
     finally:
         stack.start_server("valkey")
-        outbox.forget_outage()
+        handover.forget_outage()
     assert mail is not None
     assert mail.status == "queued"
     assert db.session.scalar(text("SELECT count(*) FROM mails")) == 1

@@ -46,7 +46,8 @@ def send_notification(
     if not notification_is_on(action):
         return None
     happening = _happening(action, one_line(title), message, about or About())
-    notification = Notification(user=user, happening=happening)
+    # The id where there is one: it spares the unit of work a look at the user.
+    notification = Notification(happening=happening, **({"user_id": user.id} if user.id else {"user": user}))
     db.session.add(notification)
     record_activity("notification_event", user=user, action=action, title=happening.title)
     return notification
