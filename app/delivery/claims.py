@@ -6,9 +6,11 @@ an outcome is only written under the claim's name, so a worker that lost its lea
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -33,7 +35,8 @@ WHERE id IN (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, recipient, bcc, reply_to, action, subject, message, text, message_id, secret, attempts, time
+RETURNING id, recipient, bcc, reply_to, action, subject, message, text, message_id, secret, attempts, time,
+    EXISTS (SELECT FROM mail_attachments WHERE mail_id = mails.id) AS has_attachments
 """
 CLAIM_DUE: Final = text(_CLAIM.format(only=""))
 CLAIM_IDS: Final = text(_CLAIM.format(only="AND id = ANY(:ids)"))
@@ -75,6 +78,7 @@ class ClaimedMail:
     secret: str | None = field(repr=False)
     attempts: int
     time: datetime
+    has_attachments: bool = False
 
 
 def claim_batch(connection: Connection, ids: Sequence[int] | None = None) -> tuple[str, list[ClaimedMail]]:
@@ -115,22 +119,21 @@ def _claimed(row: Any) -> ClaimedMail:
         secret=row.secret,
         attempts=row.attempts,
         time=row.time,
+        has_attachments=row.has_attachments,
     )
 
 
 class Lease:
-    """Keeps a claim alive from a thread of its own, however long one server lets us wait.
+    """Keeps a claim alive, however long one server lets us wait.
 
     `holds` is by this process's own clock, and earlier than the database's: a process that was stopped and wakes up
     too late sees that it must not send.
     """
 
     def __init__(self, engine: Engine, claim: str) -> None:
+        self.claim = claim
         self._engine = engine
-        self._claim = claim
         self._until = time.monotonic() + LEASE - RENEW_EVERY
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     @property
     def holds(self) -> bool:
@@ -138,23 +141,62 @@ class Lease:
         return time.monotonic() < self._until
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        _own_keeper().add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
-        self._thread.join()
+        _own_keeper().remove(self)
 
-    def _renew(self) -> None:
-        while not self._done.wait(RENEW_EVERY):
-            asked_at = time.monotonic()
-            try:
-                with self._engine.connect() as connection:
-                    connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-                        RENEW, {"claim": self._claim, "lease": LEASE}
-                    )
-            except OperationalError:
-                continue  # the database is away: without a renewal `holds` ends by itself
+    def renew(self) -> None:
+        """Hold on for another while; with the database away `holds` ends by itself."""
+        asked_at = time.monotonic()
+        with suppress(OperationalError), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+                RENEW, {"claim": self.claim, "lease": LEASE}
+            )
             self._until = asked_at + LEASE - RENEW_EVERY
+
+
+class _Keeper:
+    """One thread per process that renews its leases: starting one for each batch would cost more than most batches."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._leases: set[Lease] = set()
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def add(self, lease: Lease) -> None:
+        with self._change:
+            self._leases.add(lease)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread.start()
+            self._change.notify()
+
+    def remove(self, lease: Lease) -> None:
+        with self._change:
+            self._leases.discard(lease)
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: bool(self._leases))
+            time.sleep(RENEW_EVERY)
+            with self._change:
+                leases = list(self._leases)
+            for lease in leases:
+                lease.renew()
+
+
+_keeper = _Keeper()
+
+
+def _own_keeper() -> _Keeper:
+    """A process that was forked has its parent's object, but not its thread."""
+    global _keeper  # noqa: PLW0603 - one per process, made anew in a forked one
+    if _keeper.pid != os.getpid():
+        _keeper = _Keeper()
+    return _keeper

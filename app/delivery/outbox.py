@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.orm import Session, UOWTransaction, scoped_session
 
+from app.api.helpers.log import forget_activities, write_activities
 from app.api.helpers.notification import forget_happenings
 from app.api.helpers.settings import forget_settings
 from app.delivery.handover import hand_over
@@ -23,6 +24,7 @@ def init_outbox(session: scoped_session[Any]) -> None:
     """Watch the transactions of the application's session."""
     factory = session.session_factory
     event.listen(factory, "after_flush", _remember)
+    event.listen(factory, "before_commit", _before_commit)
     event.listen(factory, "after_commit", _after_commit)
     event.listen(factory, "after_soft_rollback", _after_rollback)
 
@@ -31,6 +33,11 @@ def _remember(session: Session, _context: UOWTransaction) -> None:
     ids = [row.id for row in session.new if isinstance(row, Mail)]
     if ids:
         session.info.setdefault(_QUEUED, []).extend(ids)
+
+
+def _before_commit(session: Session) -> None:
+    if not session.in_nested_transaction():
+        write_activities(session)
 
 
 def _after_commit(session: Session) -> None:
@@ -44,7 +51,10 @@ def _after_commit(session: Session) -> None:
 
 def _after_rollback(session: Session, previous: Any) -> None:
     if previous.nested:
-        return  # what the savepoint had queued is gone from the table; handing over its id would find nothing
+        # What it had queued is gone from the table: handing over those ids will find nothing.
+        forget_activities(session, previous)
+        return
+    forget_activities(session)
     session.info.pop(_QUEUED, None)
     forget_settings()
     forget_happenings()

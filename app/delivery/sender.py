@@ -126,10 +126,13 @@ def _defer_rest(batch: Batch, start: int, error: TransportError) -> None:
 
 
 def _attachments(connection: Connection, mails: Sequence[ClaimedMail]) -> dict[int, tuple[Attachment, ...]]:
+    ids = [mail.id for mail in mails if mail.has_attachments]
+    if not ids:
+        return {}
     table = MailAttachment.__table__
     rows = connection.execute(
         select(table.c.mail_id, table.c.name, table.c.content_type, table.c.content)
-        .where(table.c.mail_id.in_([mail.id for mail in mails]))
+        .where(table.c.mail_id.in_(ids))
         .order_by(table.c.id)
     )
     found: dict[int, tuple[Attachment, ...]] = {}

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 # Drains that one sweep starts at most: more than a host has processes only wait in the broker.
 DRAINS_PER_SWEEP: Final = 8
 # Seconds that one task sends for: short enough that a worker which is told to stop does so soon.
-DRAIN_SECONDS: Final = 20.0
+DRAIN_SECONDS: Final = 5.0
 
 # Just committed mails are on their way through the broker: leave them to their own hand-over for a moment.
 COUNT_DUE: Final = text(

@@ -80,8 +80,8 @@ class Application:
         # Its control socket would be in the user's home, one for all stacks.
         self._add("web", [str(BIN / "gunicorn"), "manage:app", "--no-control-socket", *options])
 
-    def start_worker(self, name: str = "worker", processes: int = 2) -> None:
-        """Start a Celery worker."""
+    def start_worker(self, name: str = "worker", processes: int = 1) -> None:
+        """Start a Celery worker; one process by default, so that a killed worker doubles one mail at most."""
         options = ["--concurrency", str(processes), "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
         celery = [str(BIN / "celery"), "-A", "celery_worker.celery", "worker", "--hostname", f"{name}@usher"]
         self._add(name, [*celery, *options])

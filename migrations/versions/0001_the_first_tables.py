@@ -297,7 +297,7 @@ def upgrade() -> None:
         sa.Column("mail_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("content_type", sa.String(length=255), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["mail_id"], ["mails.id"], name=op.f("fk_mail_attachments_mail_id"), ondelete="CASCADE"
         ),

@@ -64,6 +64,9 @@ def test_a_rolled_back_savepoint_keeps_what_was_queued_before_it(database: None,
     assert kept is not None
     assert kept.id in handed_over(broker)
     assert [mail.subject for mail in db.session.scalars(select(Mail))] == ["Kept"]
+    assert [activity.action for activity in db.session.scalars(select(Activity))] == [
+        "Email to ana@example.org for Test: Kept"
+    ]
 
 
 def test_many_mails_go_in_few_tasks(database: None, broker: redis.Redis) -> None:

@@ -121,7 +121,7 @@ class Usher:
         """SIGKILL to all the worker's processes at once."""
         os.killpg(self.stack.pid("worker"), signal.SIGKILL)
 
-    def restart_worker(self, processes: int = 2) -> None:
+    def restart_worker(self, processes: int = 1) -> None:
         """Start the worker anew, however the last one ended."""
         family = [psutil.Process(self.stack.pid("worker"))]
         family += family[0].children(recursive=True) if runs(family[0]) else []
