@@ -10,6 +10,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from app import create_app
 from app.delivery.services import close_transport
+from app.memory import settle
 from app.models import db
 from config import ConfigurationError
 
@@ -26,6 +27,7 @@ def begin_process(**_: Any) -> None:
     """A forked worker must not share its parent's database connections."""
     with flask_app.app_context():
         db.engine.dispose(close=False)
+    settle()
 
 
 @worker_process_shutdown.connect

@@ -17,12 +17,15 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(name)
     from app import create_app  # noqa: PLC0415 - see above
+    from app.memory import settle  # noqa: PLC0415 - see above
 
     try:
-        return create_app()
+        app = create_app()
     except ConfigurationError as error:
         sys.stderr.write(f"usher: {error}\n")
         raise SystemExit(CANNOT_LOAD) from error
+    settle()
+    return app
 
 
 if __name__ == "__main__":
