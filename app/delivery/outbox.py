@@ -53,6 +53,7 @@ def _after_rollback(session: Session, previous: Any) -> None:
     if previous.nested:
         # What it had queued is gone from the table: handing over those ids will find nothing.
         forget_activities(session, previous)
+        forget_happenings()
         return
     forget_activities(session)
     session.info.pop(_QUEUED, None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.api.helpers.log import ACTIVITIES, record_activity
-from app.models import db
+from app.models import Activity, db
 from tests.conftest import PASSWORD, People
 from tests.support.api import Api
 
@@ -56,8 +57,9 @@ def test_the_admin_pages_query_of_ember(api: Api, people: People) -> None:
 
 
 def test_an_entry_is_one_line_with_three_attributes(api: Api, people: People) -> None:
-    activity = record_activity("create_session", session="a\r\nb\x00c {0.__class__}")
+    record_activity("create_session", session="a\r\nb\x00c {0.__class__}")
     db.session.commit()
+    activity = db.session.scalars(select(Activity)).one()
     item = api.as_(people.admin()).get(f"/v1/activities/{activity.id}").json["data"]
     assert item["type"] == "activity"
     assert set(item["attributes"]) == {"actor", "time", "action"}
@@ -72,8 +74,9 @@ def test_a_missing_value_is_refused_not_logged(template: str) -> None:
 
 
 def test_the_log_is_not_written_over_http(api: Api, people: People) -> None:
-    activity = record_activity("create_event", event_id=1)
+    record_activity("create_event", event_id=1)
     db.session.commit()
+    activity = db.session.scalars(select(Activity)).one()
     admin = api.as_(people.admin())
     path = f"/v1/activities/{activity.id}"
     answers = [

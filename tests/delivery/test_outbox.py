@@ -9,10 +9,10 @@ import redis
 from sqlalchemy import select, text
 
 from app.api.helpers.mail import AddressError, send_email, send_email_new_session
-from app.api.helpers.notification import send_notif_new_session_organizer, send_notification
+from app.api.helpers.notification import About, send_notif_new_session_organizer, send_notification
 from app.delivery import handover
 from app.embedded.stack import EmbeddedStack
-from app.models import Activity, Happening, Mail, MessageSettings, Notification, db
+from app.models import Activity, Happening, Mail, MessageSettings, Notification, User, db
 from app.models.mail import NEW_SESSION
 from tests.conftest import People
 
@@ -131,6 +131,31 @@ def test_one_happening_is_shared_by_all_who_are_told_in_a_transaction(people: Pe
     db.session.commit()
     assert db.session.scalar(text("SELECT count(*) FROM notifications")) == 4
     assert len(db.session.scalars(select(Happening)).all()) == 2
+
+
+def test_a_happening_of_a_rolled_back_savepoint_is_not_shared(people: People) -> None:
+    user = people.user()
+    savepoint = db.session.begin_nested()
+    send_notification(user, "Test", "A title", "<p>Hello</p>")
+    savepoint.rollback()
+    send_notification(user, "Test", "A title", "<p>Hello</p>", About(data={"a": 1}))
+    db.session.commit()
+    [happening] = db.session.scalars(select(Happening))
+    assert happening.data == {"a": 1}
+    assert [row.happening_id for row in db.session.scalars(select(Notification))] == [happening.id]
+
+
+def test_a_happening_without_data_has_none_in_sql_too(people: People) -> None:
+    send_notification(people.user(), "Test", "A title", "<p>Hello</p>")
+    db.session.commit()
+    assert db.session.scalar(text("SELECT count(*) FROM happenings WHERE data IS NULL")) == 1
+
+
+def test_somebody_who_is_just_being_added_can_be_told(database: None) -> None:
+    user = User(email="new@example.org")
+    send_notification(user, "Test", "A title", "<p>Hello</p>")
+    db.session.commit()
+    assert db.session.scalars(select(Notification)).one().user_id == user.id
 
 
 def test_message_settings_switch_mail_and_notification_separately(people: People) -> None:

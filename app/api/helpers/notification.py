@@ -6,17 +6,20 @@ All of them only add rows to the caller's transaction: what it commits is told, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import insert
 
 from app.api.helpers.log import current_viewer, record_activity
 from app.api.helpers.settings import get_settings, notification_is_on
 from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import one_line, render
-from app.models import Event, Happening, Notification, User, db
-from app.models.base import JsonObject
+from app.models import Event, Notification, User, db
+from app.models.base import Base, JsonObject
 from app.models.notification import NEW_SESSION, PASSWORD_CHANGE, SESSION_ACCEPT_REJECT
 
 _HAPPENINGS: Final = "usher.happenings"
+_TABLE: Final = Base.metadata.tables["happenings"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,14 @@ def send_notification(
     """
     if not notification_is_on(action):
         return None
-    happening = _happening(action, one_line(title), message, about or About())
-    # The id where there is one: it spares the unit of work a look at the user.
-    notification = Notification(happening=happening, **({"user_id": user.id} if user.id else {"user": user}))
+    if user not in db.session:
+        db.session.add(user)
+    if user in db.session.new:
+        db.session.flush()
+    title = one_line(title)
+    notification = Notification(user_id=user.id, happening_id=_happening(action, title, message, about or About()))
     db.session.add(notification)
-    record_activity("notification_event", user=user, action=action, title=happening.title)
+    record_activity("notification_event", user=user, action=action, title=title)
     return notification
 
 
@@ -86,26 +92,30 @@ def send_notif_password_change(user: User) -> Notification | None:
     return send_notification_with_action(user, PASSWORD_CHANGE, app_name=get_settings().app_name)
 
 
-def _happening(action: str, title: str, message: str, about: About) -> Happening:
-    """The happening of this transaction with this content: what several people are told is stored once."""
-    known: dict[tuple[str, str, str, str | None], Happening] = db.session.info.setdefault(_HAPPENINGS, {})
+def _happening(action: str, title: str, message: str, about: About) -> int:
+    """The id of this transaction's happening with this content: what several people are told is stored once.
+
+    Written at once, and not with the next flush: the rows that point to it need its id.
+    """
+    known: dict[tuple[str, str, str, str | None], int] = db.session.info.setdefault(_HAPPENINGS, {})
     key = (action, title, message, about.link)
-    happening = known.get(key)
-    if happening is None or happening not in db.session:
-        happening = Happening(
-            action=action,
-            title=title,
-            message=message,
-            link=about.link,
-            data=about.data,
-            event=about.event,
-            actor=current_viewer().user,
-        )
-        db.session.add(happening)
-        known[key] = happening
-    return happening
+    if key not in known:
+        if about.event in db.session.new:
+            db.session.flush()
+        values: dict[str, Any] = {
+            "action": action,
+            "title": title,
+            "message": message,
+            "link": about.link,
+            "actor_id": current_viewer().id,
+            "event_id": about.event.id if about.event else None,
+        }
+        if about.data is not None:
+            values["data"] = about.data
+        known[key] = db.session.scalars(insert(_TABLE).values(values).returning(_TABLE.c.id)).one()
+    return known[key]
 
 
 def forget_happenings() -> None:
-    """Begin with none; called at the end of every transaction."""
+    """Begin with none; called at the end of every transaction and savepoint."""
     db.session.info.pop(_HAPPENINGS, None)
