@@ -27,7 +27,7 @@ dev: setup  ## web, worker, beat and a mail catcher on embedded servers (PORT=50
 	@$(BIN)/python manage.py dev --port $(PORT)
 
 test: setup  ## the whole test suite, on embedded servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

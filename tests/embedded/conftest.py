@@ -14,6 +14,13 @@ import pytest
 from app.embedded.stack import EmbeddedStack
 
 
+@pytest.fixture(autouse=True)
+def _own_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers of the whole run's stack are not these tests'."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+
 @pytest.fixture(scope="session")
 def long_spaced_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data dir whose path has spaces and is too long for a Unix socket."""

@@ -15,6 +15,7 @@ from toys import make_app
 from werkzeug.exceptions import TooManyRequests as LibraryTooManyRequests
 from werkzeug.test import TestResponse
 
+from app.api.jsonapi import database_errors
 from app.api.jsonapi.document import MAX_BODY
 from app.api.jsonapi.errors import (
     ApiError,
@@ -104,8 +105,10 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(caplog: pytest.
 
 
 def test_a_taken_value_is_409_without_sql_and_a_rule_of_the_database_422(
-    toys: Toys, caplog: pytest.LogCaptureFixture
+    toys: Toys, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What the application's resources explain, where a test before this one has imported them.
+    monkeypatch.setattr(database_errors, "_explained", {})
     admin = toys.person("Ana@example.org", admin=True)
     answer = toys.send("POST", "/people", admin, json=resource("person", email="ana@EXAMPLE.org"))
     assert only(answer, 409)["detail"] == "This value is already taken."
