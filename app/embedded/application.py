@@ -61,17 +61,17 @@ class Application:
         connection.close()
 
     def start(self) -> None:
-        """Start web, worker and beat, and wait until the web server is ready.
+        """Start web, and when it is ready worker and beat: they take as long to load, and nobody waits for them.
 
         Raises:
             StackError: the port is taken, or a process ended.
         """
         if not is_free(self.port):
             raise StackError(f"port {self.port} is in use: stop what listens there, or choose another with --port")
-        self.start_worker()
-        self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
         self.start_web()
         self.stack.wait_until(self.is_ready, "the web server")
+        self.start_worker()
+        self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
 
     def start_web(self) -> None:
         """Start the web server; see `is_ready`."""
