@@ -60,6 +60,11 @@ class SessionList(ListResource):
             raise Forbidden("Only the event's team sets the state of a session.")
         if not in_team:
             data.setdefault("speakers", own)
+            if not any(speaker in own for speaker in data["speakers"]):
+                pointer = "/data/relationships/speakers/data"
+                raise Unprocessable(
+                    "One of the speakers must be you: only the team proposes for others.", pointer=pointer
+                )
         _check_speakers(event_id, data)
         check_times(data.get("starts_at"), data.get("ends_at"))
 

@@ -1,7 +1,8 @@
 """The hand-over: telling the workers, through the broker, which mails were just committed.
 
-It happens in a thread of its own, one per process: a request does not wait for the broker, be it busy or away, and
-what several requests commit at one moment goes in one task, since a task costs more than a mail.
+It happens in a thread of its own, one per process: a request does not wait for the broker, be it busy or away. The
+first mail after a pause goes at once; under load, what is committed within `PACE` goes in one task, since a task costs
+more than a mail.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from kombu.exceptions import OperationalError
 log = logging.getLogger(__name__)
 
 IDS_PER_TASK: Final = 100
+# Seconds between two tasks of one process, unless one is full.
+PACE: Final = 0.05
 # Seconds without further tries after the broker did not answer; what was to be handed over is the sweep's.
 BROKER_PAUSE: Final = 5.0
 # Seconds that a process which ends gives what is still to be handed over.
@@ -63,12 +66,14 @@ class Messenger:
     def _run(self) -> None:
         while True:
             with self._change:
-                self._is_busy = False
-                self._change.notify_all()
                 self._change.wait_for(lambda: bool(self._ids))
                 self._is_busy = True
                 chunk = [self._ids.popleft() for _ in range(min(len(self._ids), IDS_PER_TASK))]
             self._send(chunk)
+            with self._change:
+                self._is_busy = False
+                self._change.notify_all()
+                self._change.wait_for(lambda: len(self._ids) >= IDS_PER_TASK, PACE)
 
     def _send(self, ids: list[int]) -> None:
         if time.monotonic() < self._away_until:

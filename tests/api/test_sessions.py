@@ -150,6 +150,16 @@ def test_a_proposal_without_speakers_is_the_proposers_own(api: Api, people: Peop
     assert speaker["attributes"]["email"] == "sam@example.org"
 
 
+def test_a_speaker_proposes_with_others_but_not_for_others(api: Api, people: People, owner: User, sam: User) -> None:
+    event = people.event(owner)
+    mine, other = people.speaker(event, sam), people.speaker(event, None, "zoe@example.org", "Zoe")
+    for_others = propose(api, sam, event, [other])
+    assert for_others.status_code == 422
+    assert pointer_of(for_others) == "/data/relationships/speakers/data"
+    assert propose(api, sam, event, [mine, other]).status_code == 201
+    assert propose(api, owner, event, [other]).status_code == 201
+
+
 def test_who_is_no_speaker_of_the_event_proposes_nothing(api: Api, people: People, owner: User, sam: User) -> None:
     event, other = people.event(owner), people.event(owner, "Another")
     elsewhere = people.speaker(other, sam)
