@@ -73,12 +73,12 @@ class Application:
         self.start_worker()
         self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
 
-    def start_web(self) -> None:
-        """Start the web server; see `is_ready`."""
+    def start_web(self, name: str = "web", env: Mapping[str, str] | None = None) -> None:
+        """Start the web server, with more in its environment if that is given; see `is_ready`."""
         bind = f"{LOOPBACK}:{self.port}"
         options = ["--bind", bind, "--workers", "2", "--threads", "4", "--graceful-timeout", "5"]
         # Its control socket would be in the user's home, one for all stacks.
-        self._add("web", [str(BIN / "gunicorn"), "manage:app", "--no-control-socket", *options])
+        self._add(name, [str(BIN / "gunicorn"), "manage:app", "--no-control-socket", *options], env)
 
     def start_worker(self, name: str = "worker", processes: int = 1) -> None:
         """Start a Celery worker; one process by default, so that a killed worker doubles one mail at most."""
@@ -95,5 +95,5 @@ class Application:
             return False
         return ready
 
-    def _add(self, name: str, argv: list[str]) -> None:
-        self.stack.add(name, argv, env=self.env, cwd=ROOT)
+    def _add(self, name: str, argv: list[str], env: Mapping[str, str] | None = None) -> None:
+        self.stack.add(name, argv, env={**self.env, **(env or {})}, cwd=ROOT)
