@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from sqlalchemy import ColumnElement, func, select
 
-from app.api.jsonapi.access import current_viewer
-from app.api.jsonapi.compound import single_document
+from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.document import read_json
-from app.api.jsonapi.errors import BadRequest, Forbidden, NotFound
-from app.api.jsonapi.links import self_link
-from app.api.jsonapi.query import parse_query
-from app.api.jsonapi.resources import DetailResource, ListResource, Resource
+from app.api.jsonapi.errors import BadRequest, Forbidden
+from app.api.jsonapi.relationships import RelationshipResource
+from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.jsonapi.response import document_response
-from app.api.jsonapi.urls import RELATIONSHIPS, url_of
 from app.api.marks import inbox, mark_all, mark_named
 from app.api.schema.notifications import NOTIFICATION
 from app.api.schema.users import USER
-from app.api.viewer import Viewer
-from app.models import Notification, User, db
+from app.api.viewer import Viewer, current_viewer
+from app.models import Notification, db
 from app.models.base import utc_now
 
 
@@ -39,8 +36,7 @@ class NotificationList(ListResource):
     def scope(self, viewer: Viewer, view_kwargs: Mapping[str, Any]) -> ColumnElement[bool] | None:
         """The user's, without those that he has removed."""
         user_id = view_kwargs["user_id"]
-        if viewer.is_admin and db.session.get(User, user_id) is None:
-            raise NotFound(f"There is no user with the id {user_id}.")
+        _require_user(user_id, viewer)
         return inbox(user_id)
 
     def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
@@ -78,28 +74,16 @@ class NotificationDetail(DetailResource):
         obj.deleted_at = obj.deleted_at or utc_now()
 
 
-class NotificationUser(Resource):
+class NotificationUser(RelationshipResource):
     """Whose notification it is: the user, or (at `/relationships/user`) the identifier."""
 
     resource_type = NOTIFICATION
-
-    def get(self, id: int) -> Response:  # noqa: A002 - the name in the address
-        """The user, or the linkage."""
-        notification = self.data_layer.get_object({"id": id})
-        if RELATIONSHIPS in request.path:
-            document: dict[str, Any] = {
-                "links": {"self": self_link(), "related": url_of("v1.notification_user", id)},
-                "data": {"type": "user", "id": str(notification.user_id)},
-            }
-            return document_response(document)
-        user = single_document(USER, notification.user, self.viewer, parse_query(request.args, USER, many=False))
-        return document_response({**user, "links": {"self": self_link()}})
+    relation = "user"
 
 
 def notification_count(user_id: int) -> Response:
     """How many there are, and how many are unread."""
-    if current_viewer().is_admin and db.session.get(User, user_id) is None:
-        raise NotFound(f"There is no user with the id {user_id}.")
+    _require_user(user_id, current_viewer())
     count = db.session.scalar(select(func.count()).select_from(Notification).where(inbox(user_id)))
     return document_response({"meta": {"count": count, "unread-count": unread_count(user_id)}})
 
@@ -108,6 +92,12 @@ def unread_count(user_id: int) -> int:
     """How many are unread: counted in an index that has only those."""
     statement = select(func.count()).select_from(Notification).where(inbox(user_id), ~Notification.is_read)
     return db.session.scalar(statement) or 0
+
+
+def _require_user(user_id: int, viewer: Viewer) -> None:
+    """Tell an admin that there is no such user; anybody else is the user himself."""
+    if viewer.is_admin:
+        require_visible(USER, user_id, viewer)
 
 
 def _check_owner(notification: Notification, viewer: Viewer) -> None:

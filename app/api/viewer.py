@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from flask import g, has_request_context
 from sqlalchemy import select
 
 from app.models import Event, EventRole, User, db
@@ -54,3 +55,9 @@ class Viewer:
 
 
 ANONYMOUS = Viewer()
+
+
+def current_viewer() -> Viewer:
+    """The caller of the present request; nobody outside of one (a command, a task)."""
+    viewer: Viewer = g.get("viewer", ANONYMOUS) if has_request_context() else ANONYMOUS
+    return viewer

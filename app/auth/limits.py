@@ -12,9 +12,9 @@ from flask import Flask, Response
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
-from app.api.jsonapi.access import current_viewer
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import ApiError
+from app.api.viewer import current_viewer
 
 # Only failed logins count, so that a whole office behind one address can work.
 LOGIN_PER_ADDRESS: Final = "60 per minute; 600 per hour"

@@ -18,6 +18,7 @@ from typing import Final
 
 from celery import current_app as celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Messenger:
         """Hand these mails over soon."""
         with self._change:
             self._ids.extend(ids)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="handover", daemon=True)
                 self._thread.start()
             self._change.notify_all()
@@ -80,7 +81,7 @@ class Messenger:
             return
         try:
             celery.send_task("usher.deliver", args=[ids], queue="usher", retry=False, ignore_result=True)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + BROKER_PAUSE
             log.warning("The broker cannot be reached (%s): mails wait for the next sweep.", type(error).__name__)
 

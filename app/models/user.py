@@ -29,8 +29,3 @@ class User(Base):
     token_version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]
-
-    @property
-    def full_name(self) -> str:
-        """First and last name, as far as they are known."""
-        return " ".join(part for part in (self.first_name, self.last_name) if part)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import g, has_request_context
 from sqlalchemy import insert
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.api.helpers.templates import one_line
-from app.api.viewer import ANONYMOUS, Viewer
+from app.api.viewer import current_viewer
 from app.models import Activity, User, db
 from app.models.base import utc_now
 
@@ -73,12 +72,6 @@ def _is_within(transaction: SessionTransaction | None, savepoint: SessionTransac
     while transaction is not None and transaction is not savepoint:
         transaction = transaction.parent
     return transaction is savepoint
-
-
-def current_viewer() -> Viewer:
-    """The caller of the present request; nobody outside of one (a command, a task)."""
-    viewer: Viewer = g.get("viewer", ANONYMOUS) if has_request_context() else ANONYMOUS
-    return viewer
 
 
 def _describe(value: str | int | User) -> str:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import insert
 
-from app.api.helpers.log import current_viewer, record_activity
+from app.api.helpers.log import record_activity
 from app.api.helpers.settings import get_settings, notification_is_on
 from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import one_line, render
+from app.api.viewer import current_viewer
 from app.models import Event, Notification, User, db
 from app.models.base import Base, JsonObject
 from app.models.notification import NEW_SESSION, PASSWORD_CHANGE, SESSION_ACCEPT_REJECT

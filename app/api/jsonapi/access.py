@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from flask import g
 from sqlalchemy import ColumnElement, false, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.api.jsonapi.exceptions import NotFound
-from app.api.viewer import ANONYMOUS, Viewer
+from app.api.viewer import Viewer
 from app.models import Base, db
 
 if TYPE_CHECKING:
@@ -115,9 +114,3 @@ def require_visible(resource_type: ResourceType, id_: int, viewer: Viewer) -> No
     statement = select(model.id).where(model.id == id_, resource_type.access.visible(viewer))
     if db.session.scalar(statement) is None:
         raise NotFound(f"There is no {resource_type.type_} with the id {id_}.")
-
-
-def current_viewer() -> Viewer:
-    """Who is asking: `g.viewer`, or somebody without a token."""
-    viewer: Viewer = g.get("viewer", ANONYMOUS)
-    return viewer

@@ -11,14 +11,14 @@ from flask_rest_jsonapi_next.decorators import check_headers
 from flask_rest_jsonapi_next.resource import Resource as LibraryResource
 from sqlalchemy import ColumnElement
 
-from app.api.jsonapi.access import ResourceType, current_viewer
+from app.api.jsonapi.access import ResourceType
 from app.api.jsonapi.compound import collection_document, single_document
 from app.api.jsonapi.data_layer import Changes, DataLayer
 from app.api.jsonapi.document import read_resource
 from app.api.jsonapi.links import page_links, self_link
 from app.api.jsonapi.query import Query, parse_query
 from app.api.jsonapi.response import document_response, empty_response
-from app.api.viewer import Viewer
+from app.api.viewer import Viewer, current_viewer
 from app.models import db
 
 

@@ -12,10 +12,9 @@ from flask_rest_jsonapi_next.resource import Resource as LibraryResource
 from werkzeug.routing import IntegerConverter
 
 from app.api.jsonapi import negotiation
-from app.api.jsonapi.access import current_viewer
 from app.api.jsonapi.errors import Forbidden
 from app.api.jsonapi.jsontext import MAX_BIGINT
-from app.api.viewer import Viewer
+from app.api.viewer import Viewer, current_viewer
 
 Permission = Callable[[Viewer, Mapping[str, Any]], None]
 
