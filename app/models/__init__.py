@@ -4,25 +4,38 @@ from app.models.activity import Activity
 from app.models.base import Base, db
 from app.models.event import Event, EventRole
 from app.models.happening import Happening
+from app.models.invite import PaperInvite, RoleInvite, SpeakersCall
 from app.models.mail import Mail
 from app.models.message_setting import MessageSettings
 from app.models.notification import Notification
+from app.models.order import Attendee, EventInvoice, Order, Ticket
+from app.models.reminder import Reminder
 from app.models.session import Session, Speaker
 from app.models.setting import Setting
+from app.models.transfer import Transfer
 from app.models.user import User
 
 __all__ = [
     "Activity",
+    "Attendee",
     "Base",
     "Event",
+    "EventInvoice",
     "EventRole",
     "Happening",
     "Mail",
     "MessageSettings",
     "Notification",
+    "Order",
+    "PaperInvite",
+    "Reminder",
+    "RoleInvite",
     "Session",
     "Setting",
     "Speaker",
+    "SpeakersCall",
+    "Ticket",
+    "Transfer",
     "User",
     "db",
 ]

@@ -26,11 +26,30 @@ from app.models.types import EncryptedText
 
 # The strings are Open Event's: they are stored, filtered on and shown to admins.
 USER_REGISTER: Final = "User Registration"
+USER_REGISTER_WITH_PASSWORD: Final = "User Registration during Payment"  # noqa: S105 - the name of an action
 USER_CONFIRM: Final = "User Confirmation"
-NEW_SESSION: Final = "New Session Proposal"
-SESSION_ACCEPT_REJECT: Final = "Session Accept or Reject"
+USER_CHANGE_EMAIL: Final = "User email"
 PASSWORD_RESET: Final = "Reset Password"  # noqa: S105 - the name of an action
 PASSWORD_CHANGE: Final = "Change Password"  # noqa: S105 - the name of an action
+EVENT_ROLE: Final = "Event Role Invitation"
+INVITE_PAPERS: Final = "Invitation For Papers"
+NEXT_EVENT: Final = "Next Event"
+NEW_SESSION: Final = "New Session Proposal"
+SESSION_ACCEPT_REJECT: Final = "Session Accept or Reject"
+SESSION_SCHEDULE: Final = "Session Schedule Change"
+EVENT_PUBLISH: Final = "Event Published"
+AFTER_EVENT: Final = "After Event"
+TICKET_PURCHASED: Final = "Ticket(s) Purchased"
+TICKET_PURCHASED_ATTENDEE: Final = "Ticket(s) purchased to Attendee"
+TICKET_PURCHASED_ORGANIZER: Final = "Ticket(s) Purchased to Organizer"
+TICKET_CANCELLED: Final = "Ticket(s) cancelled"
+EVENT_EXPORTED: Final = "Event Exported"
+EVENT_EXPORT_FAIL: Final = "Event Export Failed"
+EVENT_IMPORTED: Final = "Event Imported"
+EVENT_IMPORT_FAIL: Final = "Event Import Failed"
+MAIL_TO_EXPIRED_ORDERS: Final = "Mail Expired Orders"
+MONTHLY_PAYMENT_EMAIL: Final = "Monthly Payment Email"
+MONTHLY_PAYMENT_FOLLOWUP_EMAIL: Final = "Monthly Payment Follow Up Email"
 
 QUEUED, SENDING, DEFERRED, SENT, FAILED, SUPPRESSED = (
     "queued",
@@ -59,6 +78,7 @@ class Mail(Base):
         Index("ix_mails_due", "next_attempt_at", "id", postgresql_where=text("status IN ('queued', 'deferred')")),
         Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
         Index("ix_mails_time", desc("time"), desc("id")),
+        Index("ix_mails_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
         Index("ix_mails_happening_id", "happening_id", postgresql_where=text("happening_id IS NOT NULL")),
     )
 
@@ -74,6 +94,8 @@ class Mail(Base):
     text: Mapped[str] = mapped_column(Text)
     # The same on every try, so that a recipient's server can see a repeated message (RFC 5322, 3.6.4).
     message_id: Mapped[str] = mapped_column(String(255), unique=True)
+    # The language that it is written in (BCP 47); its frame follows.
+    language: Mapped[str] = mapped_column(String(35), default="en", server_default="en")
     # What `message` and `text` only show as asterisks (a token): encrypted, and gone once it was sent.
     secret: Mapped[str | None] = mapped_column(EncryptedText)
 

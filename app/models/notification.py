@@ -14,9 +14,28 @@ from app.models.happening import Happening
 from app.models.user import User
 
 # The strings are Open Event's: they are stored, filtered on and shown to admins.
-NEW_SESSION: Final = "New Session Proposal"
-SESSION_ACCEPT_REJECT: Final = "Session Accept or Reject"
+EVENT_EXPORTED: Final = "Event Exported"
+EVENT_EXPORT_FAIL: Final = "Event Export Failed"
+EVENT_IMPORTED: Final = "Event Imported"
+EVENT_IMPORT_FAIL: Final = "Event Import Failed"
+MONTHLY_PAYMENT_NOTIF: Final = "Monthly Payment Notification"
+MONTHLY_PAYMENT_FOLLOWUP_NOTIF: Final = "Monthly Payment Follow Up Notification"
+TICKET_PURCHASED: Final = "Ticket(s) Purchased"
+TICKET_PURCHASED_ATTENDEE: Final = "Ticket Purchased to Attendee"
+TICKET_PURCHASED_ORGANIZER: Final = "Ticket(s) Purchased to Organizer"
+TICKET_RESEND_ORGANIZER: Final = "Ticket Resend"
+TICKET_CANCELLED: Final = "Ticket(s) cancelled"
+TICKET_CANCELLED_ORGANIZER: Final = "Ticket(s) cancelled organizer"
+USER_CHANGE_EMAIL: Final = "User email"
 PASSWORD_CHANGE: Final = "Change Password"  # noqa: S105 - the name of an action
+AFTER_EVENT: Final = "After Event"
+EVENT_PUBLISH: Final = "Event Published"
+EVENT_ROLE_INVITE: Final = "Event Role Invitation"
+NEW_SESSION: Final = "New Session Proposal"
+SESSION_SCHEDULE: Final = "Session Schedule Change"
+NEXT_EVENT: Final = "Next Event"
+SESSION_ACCEPT_REJECT: Final = "Session Accept or Reject"
+INVITE_PAPERS: Final = "Invitation For Papers"
 
 
 class Notification(Base):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Integer, String
+from sqlalchemy import CheckConstraint, Integer, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, one_of
@@ -25,6 +26,8 @@ class Setting(Base):
         CheckConstraint(one_of("email_service", EMAIL_SERVICES), name="email_service"),
         CheckConstraint(one_of("smtp_encryption", SMTP_ENCRYPTIONS), name="smtp_encryption"),
         CheckConstraint("smtp_port BETWEEN 1 AND 65535", name="smtp_port"),
+        CheckConstraint("order_expiry_time BETWEEN 1 AND 43200", name="order_expiry_time"),
+        CheckConstraint("service_fee BETWEEN 0 AND 100", name="service_fee"),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, default=SETTING_ID)
@@ -41,3 +44,7 @@ class Setting(Base):
     smtp_username: Mapped[str | None] = mapped_column(String(255))
     smtp_password: Mapped[str | None] = mapped_column(EncryptedText)
     smtp_encryption: Mapped[str] = mapped_column(String(16), default="tls", server_default="tls")
+    # Minutes after which an order that was not completed expires.
+    order_expiry_time: Mapped[int] = mapped_column(Integer, default=15, server_default="15")
+    # The platform's share of ticket sales, in percent; with 0 no event gets an invoice.
+    service_fee: Mapped[Decimal] = mapped_column(Numeric(5, 2), default=Decimal(0), server_default="0")

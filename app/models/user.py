@@ -27,5 +27,8 @@ class User(Base):
     is_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     # Part of every login token: raising it ends all the tokens given out before.
     token_version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    # The address that the user wants in place of `email`; it counts once the link sent to it was followed.
+    new_email: Mapped[str | None] = mapped_column(String(254))
+    was_registered_with_order: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]
