@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from app.delivery.transports import TRANSPORTS
-from app.delivery.transports.base import ConfigurationError, SmtpConfig, Transport
+from app.delivery.transports.base import (
+    ConfigurationError,
+    SendGridConfig,
+    SmtpConfig,
+    Transport,
+    TransportConfig,
+)
 from app.models import Setting
 from app.models.setting import SETTING_ID
 from config import Config
@@ -32,11 +40,15 @@ class Service:
 
     name: str
     sender: Sender
-    config: SmtpConfig | None = None
+    config: TransportConfig | None = None
 
 
 def read_service(connection: Connection, config: Config) -> Service:
-    """Read the settings: at every batch, so that a change takes effect in every worker at once."""
+    """Read the settings: at every batch, so that a change takes effect in every worker at once.
+
+    Raises:
+        ConfigurationError: they lack something; it says what to set.
+    """
     row = connection.execute(select(Setting.__table__).where(Setting.id == SETTING_ID)).one_or_none()
     if row is None:
         raise ConfigurationError("The table of settings is empty: run `python manage.py db upgrade`.")
@@ -46,28 +58,40 @@ def read_service(connection: Connection, config: Config) -> Service:
         app_name=row.app_name,
         frontend_url=(row.frontend_url or config.frontend_url).rstrip("/"),
     )
-    if row.email_service != "smtp":
-        return Service(row.email_service, sender)
+    configure = _CONFIGURE.get(row.email_service)
+    return Service(row.email_service, sender, configure(row, config) if configure else None)
+
+
+def _smtp(row: Row[Any], config: Config) -> SmtpConfig:
     if not row.smtp_host:
         raise ConfigurationError("No SMTP server is set: PATCH /v1/settings/1 with smtp-host and smtp-port.")
-    return Service(
-        "smtp",
-        sender,
-        SmtpConfig(
-            host=row.smtp_host,
-            port=row.smtp_port or (465 if row.smtp_encryption == "ssl" else 587),
-            username=row.smtp_username or None,
-            password=row.smtp_password or None,
-            encryption=row.smtp_encryption,
-            ca_file=config.smtp_ca_file or None,
-        ),
+    return SmtpConfig(
+        host=row.smtp_host,
+        port=row.smtp_port or (465 if row.smtp_encryption == "ssl" else 587),
+        username=row.smtp_username or None,
+        password=row.smtp_password or None,
+        encryption=row.smtp_encryption,
+        ca_file=config.smtp_ca_file or None,
+        allow_private=config.allow_private_hosts,
     )
+
+
+def _sendgrid(row: Row[Any], config: Config) -> SendGridConfig:
+    if not row.sendgrid_key:
+        raise ConfigurationError("No key for SendGrid is set: PATCH /v1/settings/1 with sendgrid-key.")
+    return SendGridConfig(
+        api_key=row.sendgrid_key, api_url=config.sendgrid_api_url, ca_file=config.smtp_ca_file or None
+    )
+
+
+# From the value of `email-service` to what makes its transport's configuration from the row of settings.
+_CONFIGURE: Final[Mapping[str, Callable[[Row[Any], Config], TransportConfig]]] = {"smtp": _smtp, "sendgrid": _sendgrid}
 
 
 class _Kept(threading.local):
     """The transport that this thread of this process keeps open, and what it was made from."""
 
-    config: SmtpConfig | None = None
+    config: TransportConfig | None = None
     transport: Transport | None = None
 
 

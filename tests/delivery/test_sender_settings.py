@@ -29,7 +29,7 @@ PASSWORD = "hunter2-of-the-mail-server"
         ({"smtp_host": None}, "PATCH /v1/settings/1 with smtp-host"),
         ({"smtp_username": "usher", "smtp_password": "wrong"}, "check smtp-username, smtp-password"),
         ({"smtp_encryption": "tls"}, "does not offer STARTTLS"),
-        ({"email_service": "sendgrid"}, "'sendgrid' is not available"),
+        ({"email_service": "sendgrid"}, "PATCH /v1/settings/1 with sendgrid-key"),
     ],
 )
 def test_wrong_settings_make_all_mails_wait_until_an_admin_changes_them(

@@ -9,7 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from app.delivery.transports.base import Transport
+from app.delivery.transports.sendgrid import SendGridTransport
 from app.delivery.transports.smtp import SmtpTransport
 
 # From the value of `email-service` to what makes the transport from its configuration.
-TRANSPORTS: Final[Mapping[str, Callable[[Any], Transport]]] = {"smtp": SmtpTransport}
+TRANSPORTS: Final[Mapping[str, Callable[[Any], Transport]]] = {
+    "smtp": SmtpTransport,
+    "sendgrid": SendGridTransport,
+}

@@ -89,6 +89,7 @@ class SmtpConfig:
             for viruses before they answer, and hanging up on them too early doubles the mail (RFC 5321, 4.5.3.2).
         ca_file: certificates in PEM to trust besides the system's.
         local_hostname: the name for EHLO; None for this host's own.
+        allow_private: whether the host may be in a network that is not the public Internet.
     """
 
     host: str
@@ -100,6 +101,29 @@ class SmtpConfig:
     data_timeout: float = 60.0
     ca_file: str | None = None
     local_hostname: str | None = None
+    allow_private: bool = False
+
+
+@dataclass(frozen=True)
+class SendGridConfig:
+    """Where and how SendGrid's v3 API is spoken to. Hashable and comparable, as `SmtpConfig`.
+
+    Attributes:
+        api_key: an API key with the right to send mail.
+        api_url: where the API is, without `/v3`; the operator's to say, so it may be anywhere.
+        timeout: seconds to connect, TLS included.
+        data_timeout: seconds for the whole of one request and its answer.
+        ca_file: certificates in PEM to trust besides the system's.
+    """
+
+    api_key: str = field(repr=False)
+    api_url: str = "https://api.sendgrid.com"
+    timeout: float = 10.0
+    data_timeout: float = 60.0
+    ca_file: str | None = None
+
+
+TransportConfig = SmtpConfig | SendGridConfig
 
 
 @dataclass(frozen=True, slots=True)

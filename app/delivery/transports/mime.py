@@ -72,8 +72,8 @@ def build(envelope: Envelope) -> MailMessage:
         bcc=_addresses(envelope.bcc),
         reply=_addresses(envelope.reply_to),
         subject=_phrase("subject", envelope.subject) or "(no subject)",
-        plain=_body(envelope.text) or "\n",
-        rich=_body(envelope.html),
+        plain=body_text(envelope.text) or "\n",
+        rich=body_text(envelope.html),
         attachments=[_attachment(attachment) for attachment in envelope.attachments],
         headers=[
             ("Auto-Submitted", "auto-generated"),  # RFC 3834: no out-of-office reply, please
@@ -83,7 +83,7 @@ def build(envelope: Envelope) -> MailMessage:
         encoding=_UTF_8,
         brand=False,
         # Given as the id and not as a header: for a message without one marrow asks the name server for our host name.
-        _id=f"<{_safe('Message-ID', envelope.message_id)}>",
+        _id=f"<{one_line('Message-ID', envelope.message_id)}>",
     )
 
 
@@ -110,8 +110,8 @@ def _author(name: str, address: str) -> AddressList:
     return AddressList([Address(name, ascii_address(address))])
 
 
-def _safe(what: str, text: str) -> str:
-    """The text without control characters.
+def one_line(what: str, text: str) -> str:
+    """The text with spaces in place of its control characters.
 
     Raises:
         ValueError: it has a line break, as whoever wants to add a header puts there.
@@ -123,13 +123,18 @@ def _safe(what: str, text: str) -> str:
 
 def _phrase(what: str, text: str) -> str:
     """The text as it stands in a header: encoded words (RFC 2047) where it is long, not ASCII, or looks like one."""
-    text = _safe(what, text).strip()
+    text = one_line(what, text).strip()
     if text.isascii() and len(text) <= _MAX_PLAIN_HEADER and "=?" not in text:
         return text
     return Header(text, "utf-8", maxlinelen=_MAX_LINE, header_name=what).encode(linesep="")
 
 
-def _body(text: str) -> str:
+def body_text(text: str) -> str:
+    """The text with each line ended by a line feed alone.
+
+    Raises:
+        ValueError: it is no Unicode.
+    """
     text.encode()  # raises for what is no Unicode, which the email package would pass on
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -137,21 +142,21 @@ def _body(text: str) -> str:
 def _attachment(attachment: Attachment) -> MIMEBase:
     """A file in base64: marrow's own `attach` needs a function that Python 3.9 dropped."""
     parsed = EmailMessage()
-    parsed["Content-Type"] = _safe("content type", attachment.content_type)
+    parsed["Content-Type"] = one_line("content type", attachment.content_type)
     header = parsed["Content-Type"]
     part = MIMEBase(header.maintype, header.subtype)
     for key, value in header.params.items():
         part.set_param(key, value, charset="" if value.isascii() else "utf-8")
     part["Content-Transfer-Encoding"] = "base64"
-    name = _file_name(attachment.name)
+    name = file_name(attachment.name)
     part.add_header("Content-Disposition", "attachment", filename=name if name.isascii() else ("utf-8", "", name))
     part.set_payload(base64.encodebytes(attachment.content).decode("ascii"))
     return part
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """The last part of a path, short enough that its encoded form fits into one line."""
-    path = PurePosixPath(_safe("attachment's name", name).replace("\\", "/").strip("/ ") or "file")
+    path = PurePosixPath(one_line("attachment's name", name).replace("\\", "/").strip("/ ") or "file")
     return path.stem[:50] + path.suffix[:10]
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from app.delivery import network
 from app.delivery.transports.base import Reply
 from app.delivery.transports.smtp_replies import GO_AHEAD, parse_reply, positive
 
@@ -67,9 +68,16 @@ class Connection(smtplib.SMTP):
     # Whether a mail was offered before: then the server may have hung up since.
     used = False
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, allow_private: bool = False, **options: Any) -> None:
         self._ahead: deque[str] = deque()
+        self._allow_private = allow_private
         super().__init__(*args, **options)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Where `smtplib` connects: looked up once, checked, and all of it in `timeout` seconds."""
+        sock = network.connect(host, port, timeout, allow_private=self._allow_private)
+        sock.settimeout(timeout)
+        return sock
 
     def getreply(self) -> tuple[int, bytes]:
         """Read a reply, as `smtplib` does; but all of it in `timeout` seconds."""
@@ -147,6 +155,10 @@ class Connection(smtplib.SMTP):
 
 class TlsConnection(Connection, smtplib.SMTP_SSL):
     """The same, encrypted from the first byte."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """The certificate is compared with the name that was given, whatever address was connected to."""
+        return self.context.wrap_socket(super()._get_socket(host, port, timeout), server_hostname=host)
 
 
 def reason(error: Exception) -> str:

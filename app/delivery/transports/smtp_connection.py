@@ -9,6 +9,7 @@ import socket
 import ssl
 from typing import Any, Final, cast
 
+from app.delivery.network import PrivateHostError
 from app.delivery.transports.base import ConfigurationError, ConnectionFailedError, Reply, SmtpConfig, TransportError
 from app.delivery.transports.smtp_client import Connection, TlsConnection, close_connection, reason
 from app.delivery.transports.smtp_replies import PROVIDER, not_logged_in, not_open, parse_reply, positive
@@ -68,7 +69,9 @@ def _connect(config: SmtpConfig) -> Connection:
     if not (config.host and 0 < config.port <= _MAX_PORT):
         raise _no_server(config)
     kind: Any = TlsConnection if mode == "ssl" else Connection
-    options: dict[str, Any] = {"context": _context(config)} if mode == "ssl" else {}
+    options: dict[str, Any] = {"allow_private": config.allow_private}
+    if mode == "ssl":
+        options["context"] = _context(config)
     try:
         # A name is given, since smtplib would ask the name server for one; EHLO gets the right one below.
         connection: Connection = kind(
@@ -78,6 +81,12 @@ def _connect(config: SmtpConfig) -> Connection:
         raise not_open(_reply_of(error), f"SMTP server {where(config)} did not let us in") from error
     except ssl.SSLError as error:
         raise _tls_error(error, config) from error
+    except PrivateHostError as error:
+        raise ConfigurationError(
+            f"smtp-host {error}: nothing was sent. Name a server in the public Internet, or let the operator set"
+            " MAIL_ALLOW_PRIVATE_HOSTS.",
+            provider=PROVIDER,
+        ) from error
     except ValueError as error:
         raise _no_server(config) from error
     except (OSError, smtplib.SMTPException) as error:

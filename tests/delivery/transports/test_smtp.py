@@ -26,22 +26,22 @@ class SmtpProvider:
         self.server = server
         self._hanging = hanging
         self.made: list[SmtpTransport] = []
-        self.transport = self._make(SmtpConfig(HOST, server.port, "usher", self.secret, "none"))
+        self.transport = self._make(SmtpConfig(HOST, server.port, "usher", self.secret, "none", allow_private=True))
 
     def arrived(self) -> list[Arrived]:
         return [_arrived(taken) for taken in self.server.envelopes]
 
     def rejected(self) -> SmtpTransport:
-        return self._make(SmtpConfig(HOST, self.server.port, "somebody", self.secret, "none"))
+        return self._make(SmtpConfig(HOST, self.server.port, "somebody", self.secret, "none", allow_private=True))
 
     def unreachable(self) -> SmtpTransport:
         with closing(socket.socket()) as unused:
             unused.bind((HOST, 0))
             port = unused.getsockname()[1]
-        return self._make(SmtpConfig(HOST, port, encryption="none"))
+        return self._make(SmtpConfig(HOST, port, encryption="none", allow_private=True))
 
     def hanging(self) -> SmtpTransport:
-        return self._make(SmtpConfig(HOST, self._hanging.port, encryption="none", timeout=0.2))
+        return self._make(SmtpConfig(HOST, self._hanging.port, encryption="none", timeout=0.2, allow_private=True))
 
     def _make(self, config: SmtpConfig) -> SmtpTransport:
         self.made.append(SmtpTransport(config))
@@ -120,12 +120,12 @@ class TestSmtpTransport(TransportContract):
 
 
 def test_the_registry_makes_a_transport_by_its_name() -> None:
-    transport = TRANSPORTS["smtp"](SmtpConfig(HOST, 25))
+    transport = TRANSPORTS["smtp"](SmtpConfig(HOST, 25, allow_private=True))
     assert transport.name == "smtp"
 
 
 def test_a_configuration_is_equal_to_its_like_and_hides_its_password() -> None:
-    config = SmtpConfig(HOST, 25, "usher", "secret-word")
-    assert {config: 1}[SmtpConfig(HOST, 25, "usher", "secret-word")] == 1
-    assert config != SmtpConfig(HOST, 25, "usher", "another")
+    config = SmtpConfig(HOST, 25, "usher", "secret-word", allow_private=True)
+    assert {config: 1}[SmtpConfig(HOST, 25, "usher", "secret-word", allow_private=True)] == 1
+    assert config != SmtpConfig(HOST, 25, "usher", "another", allow_private=True)
     assert "secret-word" not in repr(config)

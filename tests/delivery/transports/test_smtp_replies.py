@@ -26,7 +26,7 @@ OFFERS = {"one by one": ("8BITMIME",), "pipelining": ("PIPELINING", "SIZE 100000
 
 @contextmanager
 def transport_to(server: ScriptedSmtp, timeout: float = 5.0) -> Iterator[SmtpTransport]:
-    config = SmtpConfig(HOST, server.port, encryption="none", timeout=timeout, data_timeout=timeout)
+    config = SmtpConfig(HOST, server.port, encryption="none", timeout=timeout, data_timeout=timeout, allow_private=True)
     with closing(SmtpTransport(config)) as transport:
         yield transport
 
@@ -320,7 +320,7 @@ def test_the_server_is_greeted_by_a_full_name_or_an_address(
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: host_name)
     with ScriptedSmtp() as server:
-        config = SmtpConfig(HOST, server.port, encryption="none", local_hostname=configured)
+        config = SmtpConfig(HOST, server.port, encryption="none", local_hostname=configured, allow_private=True)
         with closing(SmtpTransport(config)) as transport:
             transport.send(envelope())
         assert server.commands[0].lower() == f"ehlo {said}"
