@@ -142,9 +142,8 @@ def _of_labels(mail: dict[str, Any]) -> list[tuple[str | None, str]]:
     for name, value in {**mail.get("headers", {}), **mail.get("custom_args", {})}.items():
         if not isinstance(value, str) or name.lower() in RESERVED:
             found.append((name, "must be a string, and no reserved header"))
-    for category in mail.get("categories", []):
-        if not (category.isascii() and 0 < len(category) <= 255):
-            found.append(("categories", "a category has at most 255 characters"))
+    if not all(category.isascii() and 0 < len(category) <= 255 for category in mail.get("categories", [])):
+        found.append(("categories", "a category has at most 255 characters"))
     return found
 
 
