@@ -10,6 +10,7 @@ from app.api.helpers.system_mails import MAIL_TEMPLATES
 from app.api.helpers.templates import render
 from app.delivery.claims import ClaimedMail
 from app.delivery.services import Sender
+from app.language import DEFAULT
 from app.models import db
 from app.models.base import utc_now
 from app.models.mail import NEW_SESSION
@@ -29,7 +30,8 @@ _INSERT: Final = text(
 def content() -> dict[str, str]:
     """Subject, HTML and text of the mail."""
     rendered = render(
-        MAIL_TEMPLATES[NEW_SESSION], {"email": "ana@example.org", "event_name": "Harbour Conference", "link": LINK}
+        MAIL_TEMPLATES[NEW_SESSION][DEFAULT],
+        {"email": "ana@example.org", "event_name": "Harbour Conference", "link": LINK},
     )
     return {"action": NEW_SESSION, "subject": rendered.line, "message": rendered.html, "text": rendered.text}
 

@@ -14,6 +14,7 @@ from app.api.helpers import notification as notification_helpers
 from app.api.helpers import system_notifications
 from app.api.helpers.templates import compile_notification
 from app.api.jsonapi.table import routes_of
+from app.language import LANGUAGES, msg
 from app.models import Mail, Notification, Session, db
 from app.models import notification as notification_models
 from tests.conftest import People
@@ -190,14 +191,15 @@ def test_the_helpers_work_as_the_readme_shows_them(people: People) -> None:
 
 def test_an_action_is_added_as_the_readme_shows_it(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {**vars(notification_models), **vars(notification_helpers), "People": People}
-    names |= {"db": db, "select": select, "Notification": Notification}
-    exec(block("EVENT_PUBLISH: Final"), names)  # noqa: S102 - as above
+    names |= {"db": db, "msg": msg, "select": select, "Notification": Notification}
+    exec(block("VENUE_CHANGE: Final"), names)  # noqa: S102 - as above
     entry = eval("{" + block("in NOTIFS") + "}", names)  # noqa: S307 - as above
     for action, texts in entry.items():
-        monkeypatch.setitem(system_notifications.NOTIF_TEMPLATES, action, compile_notification(action, texts))
-    exec(block("def send_notif_event_publish"), names)  # noqa: S102 - as above
+        compiled = {language: compile_notification(action, texts, language) for language in LANGUAGES}
+        monkeypatch.setitem(system_notifications.NOTIF_TEMPLATES, action, compiled)
+    exec(block("def send_notif_venue_change"), names)  # noqa: S102 - as above
     exec(block("def test_an_organizer_is_told"), names)  # noqa: S102 - as above
-    names["test_an_organizer_is_told_that_the_event_is_published"](people)
+    names["test_an_organizer_is_told_that_the_event_has_moved"](people)
 
 
 def test_every_block_of_python_in_the_documents_is_python() -> None:

@@ -11,7 +11,7 @@ from app.api.events import check_times
 from app.api.helpers.log import record_activity
 from app.api.helpers.mail import send_email_new_session, send_email_session_accept_reject
 from app.api.helpers.notification import About, send_notif_new_session_organizer, send_notif_session_accept_reject
-from app.api.helpers.recipients import once, organizers_of, speaker_accounts, speaker_addresses
+from app.api.helpers.recipients import organizers_of, recipients, speaker_accounts, speaker_addresses
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.data_layer import Changes
@@ -109,24 +109,25 @@ def tell_of_proposal(session: Session) -> None:
     """Tell each owner, organizer and coorganizer (notification and mail) and each speaker (mail), everybody once."""
     event, link = session.event, session_link(session)
     organizers = organizers_of(event)
-    addresses = once([*(organizer.email for organizer in organizers), *speaker_addresses(session)])
+    told = recipients(*(organizer.email for organizer in organizers), *speaker_addresses(session.speakers))
     # All is read: what is added from here on goes to the database together, not with each look at the settings.
     with db.session.no_autoflush:
         for organizer in organizers:
             send_notif_new_session_organizer(organizer, event.name, link, _about(session, link))
-        for address in addresses:
-            send_email_new_session(address, event.name, link)
+        for each in told:
+            send_email_new_session(each, event.name, link)
 
 
 def tell_of_decision(session: Session) -> None:
     """Tell each speaker of the decision: by mail, and in the app where there is an account."""
     link = session_link(session)
-    accounts, addresses = speaker_accounts(session), speaker_addresses(session)
+    accounts = speaker_accounts(session.event, session.speakers)
+    told = recipients(*speaker_addresses(session.speakers))
     with db.session.no_autoflush:
         for account in accounts:
             send_notif_session_accept_reject(account, session.title, session.state, link, _about(session, link))
-        for address in addresses:
-            send_email_session_accept_reject(address, session, link)
+        for each in told:
+            send_email_session_accept_reject(each, session, link)
 
 
 def session_link(session: Session) -> str:

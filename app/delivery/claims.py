@@ -35,7 +35,7 @@ WHERE id IN (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, recipient, bcc, reply_to, action, subject, message, text, message_id, secret, attempts, time,
+RETURNING id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, attempts, time,
     EXISTS (SELECT FROM mail_attachments WHERE mail_id = mails.id) AS has_attachments
 """
 CLAIM_DUE: Final = text(_CLAIM.format(only=""))
@@ -79,6 +79,7 @@ class ClaimedMail:
     attempts: int
     time: datetime
     has_attachments: bool = False
+    language: str = "en"
 
 
 def claim_batch(connection: Connection, ids: Sequence[int] | None = None) -> tuple[str, list[ClaimedMail]]:
@@ -120,6 +121,7 @@ def _claimed(row: Any) -> ClaimedMail:
         attempts=row.attempts,
         time=row.time,
         has_attachments=row.has_attachments,
+        language=row.language,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Final
 
 from cryptography.fernet import InvalidToken
 
@@ -11,7 +12,11 @@ from app.api.helpers.templates import MASK, escape
 from app.delivery.claims import ClaimedMail
 from app.delivery.services import Sender
 from app.delivery.transports.base import Attachment, Envelope, PermanentError
+from app.language import direction, msg, translate
 from app.models.types import cipher
+
+# The last line of every mail.
+WHY: Final = msg("Sent by {app_name} because of something that concerns you there:")
 
 
 @cache
@@ -29,12 +34,14 @@ def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment
     if mail.secret:
         secret = _decrypt(mail.secret)
         body, text = body.replace(MASK, escape(secret)), text.replace(MASK, secret)
+    why = translate(WHY, mail.language).replace("{app_name}", sender.app_name)
     html = _layout().format(
-        lang="en",
-        dir="ltr",
+        lang=mail.language,
+        dir=direction(mail.language),
         subject=escape(mail.subject),
         app_name=escape(sender.app_name),
         frontend_url=escape(sender.frontend_url),
+        why=escape(why),
         body=body,
     )
     return Envelope(

@@ -1,18 +1,77 @@
-"""Who is told of what happens to a session: each person once, however many roles they have."""
+"""Who is told of what happens to an event or a session: each person once, however many roles they have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from app.api.helpers.addresses import same_address
-from app.models import Event, EventRole, Session, User, db
-from app.models.event import ORGANIZERS
+from app.api.helpers.addresses import check_address, same_address
+from app.language import DEFAULT
+from app.models import Event, EventRole, Speaker, User, db
+from app.models.event import ORGANIZERS, OWNER
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom a mail goes to, and the language to write in."""
+
+    address: str
+    language: str = DEFAULT
+
+
+def recipient(to: str | User | Recipient) -> Recipient:
+    """Whom a mail goes to: a user's language is the user's, an address's that of the account with this address.
+
+    Raises:
+        AddressError: the address cannot be one (it is empty, has a line break, or is two addresses).
+    """
+    if isinstance(to, Recipient):
+        return Recipient(check_address(to.address), to.language)
+    if isinstance(to, User):
+        return Recipient(check_address(to.email), to.language or DEFAULT)
+    address = check_address(to)
+    return Recipient(address, languages_of([address]).get(same_address(address), DEFAULT))
+
+
+def recipients(*addresses: str) -> list[Recipient]:
+    """The same for several addresses, each once, with one query."""
+    languages = languages_of(addresses)
+    return [Recipient(address, languages.get(same_address(address), DEFAULT)) for address in once(addresses)]
+
+
+def languages_of(addresses: Iterable[str]) -> dict[str, str]:
+    """The languages of the accounts with these addresses, by `same_address`."""
+    wanted = [address.lower() for address in addresses]
+    if not wanted:
+        return {}
+    rows = db.session.execute(
+        select(User.email, User.language).where(func.lower(User.email).in_(wanted), User.deleted_at.is_(None))
+    )
+    return {same_address(email): language for email, language in rows}
 
 
 def organizers_of(event: Event) -> list[User]:
     """The owner, organizers and coorganizers of an event, each once; nobody if the event was deleted."""
+    return _with_role(event, *ORGANIZERS)
+
+
+def owners_of(event: Event) -> list[User]:
+    """The owner of an event; nobody if the event was deleted."""
+    return _with_role(event, OWNER)
+
+
+def speakers_of(event: Event) -> list[Speaker]:
+    """The speakers who were entered for an event."""
+    return list(
+        db.session.scalars(
+            select(Speaker).where(Speaker.event_id == event.id, Speaker.deleted_at.is_(None)).order_by(Speaker.id)
+        )
+    )
+
+
+def _with_role(event: Event, *roles: str) -> list[User]:
     if event.deleted_at is not None:
         return []
     return list(
@@ -20,35 +79,34 @@ def organizers_of(event: Event) -> list[User]:
             select(User)
             .where(
                 User.deleted_at.is_(None),
-                User.id.in_(
-                    select(EventRole.user_id).where(EventRole.event_id == event.id, EventRole.role.in_(ORGANIZERS))
-                ),
+                User.id.in_(select(EventRole.user_id).where(EventRole.event_id == event.id, EventRole.role.in_(roles))),
             )
             .order_by(User.id)
         )
     )
 
 
-def speaker_addresses(session: Session) -> list[str]:
-    """The addresses of a session's speakers, each once; a speaker without one is reached at the account's."""
+def speaker_addresses(speakers: Iterable[Speaker]) -> list[str]:
+    """The addresses of speakers, each once; a speaker without one is reached at the account's."""
     addresses = (
         speaker.email or (speaker.user.email if speaker.user else None)
-        for speaker in session.speakers
+        for speaker in speakers
         if speaker.deleted_at is None
     )
     return once(address for address in addresses if address)
 
 
-def speaker_accounts(session: Session) -> list[User]:
-    """The accounts of a session's speakers, each once.
+def speaker_accounts(event: Event, speakers: Iterable[Speaker]) -> list[User]:
+    """The accounts of an event's speakers, each once.
 
     The account is the one with the speaker's address, as long as the address is confirmed; without one it is the
     account that entered the speaker, unless that is one of the event's team, who entered somebody else.
     """
-    by_address = _accounts_by_address(speaker_addresses(session))
-    team = set(db.session.scalars(select(EventRole.user_id).where(EventRole.event_id == session.event_id)))
+    speakers = list(speakers)
+    by_address = accounts_by_address(speaker_addresses(speakers))
+    team = set(db.session.scalars(select(EventRole.user_id).where(EventRole.event_id == event.id)))
     accounts: dict[int, User] = {}
-    for speaker in session.speakers:
+    for speaker in speakers:
         if speaker.deleted_at is not None:
             continue
         account = by_address.get(same_address(speaker.email or ""))
@@ -67,7 +125,8 @@ def once(addresses: Iterable[str]) -> list[str]:
     return list(kept.values())
 
 
-def _accounts_by_address(addresses: Iterable[str]) -> dict[str, User]:
+def accounts_by_address(addresses: Iterable[str]) -> dict[str, User]:
+    """The accounts that have confirmed these addresses, by `same_address`."""
     wanted = [address.lower() for address in addresses]
     if not wanted:
         return {}

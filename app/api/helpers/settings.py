@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from flask import current_app
 from sqlalchemy import select
 
+from app.api.helpers.system_mails import CRITICAL
 from app.models import MessageSettings, Setting, db
 from app.models.setting import SETTING_ID
 from config import Config
@@ -37,8 +38,8 @@ def get_config() -> Config:
 
 
 def mail_is_on(action: str) -> bool:
-    """Whether the admins let this action send mails; an action without a row is on."""
-    return _switches().get(action, (True, True))[0]
+    """Whether the admins let this action send mails; a critical one always does, and one without a row."""
+    return action in CRITICAL or _switches().get(action, (True, True))[0]
 
 
 def notification_is_on(action: str) -> bool:

@@ -22,6 +22,7 @@ from inscriptis.model.config import ParserConfig
 from lxml.html import fragment_fromstring
 
 from app.api.helpers.placeholders import PLACEHOLDERS
+from app.language import DEFAULT, Value, speak, translate
 
 MASK = "********"
 
@@ -34,20 +35,26 @@ class TemplateError(ValueError):
 
 
 class NotifTemplate(TypedDict):
-    """What `NOTIFS` holds for an action: who is told (for people to read), a line of text, and HTML."""
+    """What `NOTIFS` holds for an action: who is told of what (for people to read), a line of text, and HTML."""
 
     recipient: str
+    trigger: str
     title: str
     message: str
 
 
 class MailTemplate(TypedDict):
-    """What `MAILS` holds for an action; `secret` names the placeholder that only its recipient may read."""
+    """What `MAILS` holds for an action.
+
+    `secret` names the placeholder that only its recipient may read; a `critical` mail cannot be switched off.
+    """
 
     recipient: str
+    trigger: str
     subject: str
     message: str
     secret: NotRequired[str]
+    critical: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -118,29 +125,32 @@ def parse(source: str, where: str) -> Template:
     return Template(tuple(parts))
 
 
-def compile_notification(action: str, entry: NotifTemplate) -> Compiled:
-    """Make the template of a notification ready.
+def compile_notification(action: str, entry: NotifTemplate, language: str = DEFAULT) -> Compiled:
+    """Make the template of a notification ready, in one language.
 
     Raises:
-        TemplateError: see `parse`.
+        TemplateError: see `parse`; or the translation has other placeholders than the English text.
     """
+    title = _translated(entry["title"], language, f"{action}, title")
+    message = _translated(entry["message"], language, f"{action}, message")
     return Compiled(
-        line=parse(entry["title"], f"{action}, title"),
-        html=parse(entry["message"], f"{action}, message"),
-        text=parse(html_to_text(entry["message"]), f"{action}, plain text"),
+        line=parse(title, f"{action}, title"),
+        html=parse(message, f"{action}, message"),
+        text=parse(html_to_text(message), f"{action}, plain text"),
     )
 
 
-def compile_mail(action: str, entry: MailTemplate) -> Compiled:
-    """Make the template of a mail ready: styles inlined, the plain text derived, every placeholder checked.
+def compile_mail(action: str, entry: MailTemplate, language: str = DEFAULT) -> Compiled:
+    """Make the template of a mail ready, in one language: styles inlined, the plain text derived, placeholders checked.
 
     Raises:
-        TemplateError: see `parse`; or a placeholder stands where a mail cannot show it; or the secret is not a
-            placeholder of the message, or stands in the subject.
+        TemplateError: see `parse`; or the translation has other placeholders than the English text; or a placeholder
+            stands where a mail cannot show it; or the secret is not one of the message, or stands in the subject.
     """
-    message, secret = entry["message"], entry.get("secret")
+    subject = _translated(entry["subject"], language, f"{action}, subject")
+    message, secret = _translated(entry["message"], language, f"{action}, message"), entry.get("secret")
     compiled = Compiled(
-        line=parse(entry["subject"], f"{action}, subject"),
+        line=parse(subject, f"{action}, subject"),
         html=parse(style(message), f"{action}, message"),
         text=parse(html_to_text(message), f"{action}, plain text"),
         secret=secret,
@@ -154,8 +164,15 @@ def compile_mail(action: str, entry: MailTemplate) -> Compiled:
     return compiled
 
 
-def render(compiled: Compiled, values: Mapping[str, str]) -> Rendered:
-    """Render a template with exactly the values that it needs.
+def _translated(source: str, language: str, where: str) -> str:
+    translation = translate(source, language)
+    if parse(translation, f"{where} ({language})").placeholders != parse(source, where).placeholders:
+        raise TemplateError(f"{where}: the translation into {language} has other placeholders than the text.")
+    return translation
+
+
+def render(compiled: Compiled, values: Mapping[str, Value], language: str = DEFAULT) -> Rendered:
+    """Render a template with exactly the values that it needs, each as `language` says it.
 
     Raises:
         TemplateError: a value is missing, or one is given that the template does not have.
@@ -163,7 +180,7 @@ def render(compiled: Compiled, values: Mapping[str, str]) -> Rendered:
     if values.keys() != compiled.placeholders:
         missing, extra = compiled.placeholders - values.keys(), values.keys() - compiled.placeholders
         raise TemplateError(f"missing values: {sorted(missing)}; values without a placeholder: {sorted(extra)}.")
-    shown = dict(values)
+    shown = {name: speak(value, language) for name, value in values.items()}
     secret = shown[compiled.secret] if compiled.secret else None
     if compiled.secret:
         shown[compiled.secret] = MASK

@@ -31,13 +31,19 @@ HOSTILE = [
     "\u2028line",
     "",
 ]
-MAIL_CASES = [pytest.param(action, compiled, id=f"mail: {action}") for action, compiled in MAIL_TEMPLATES.items()]
-NOTIF_CASES = [pytest.param(action, compiled, id=f"notif: {action}") for action, compiled in NOTIF_TEMPLATES.items()]
+MAIL_CASES, NOTIF_CASES = (
+    [
+        pytest.param(action, compiled, id=f"{kind}: {action} ({language})")
+        for action, languages in templates.items()
+        for language, compiled in languages.items()
+    ]
+    for kind, templates in (("mail", MAIL_TEMPLATES), ("notif", NOTIF_TEMPLATES))
+)
 
 
 def test_every_entry_has_what_the_contract_names() -> None:
-    assert all({"recipient", "subject", "message"} <= entry.keys() for entry in MAILS.values())
-    assert all({"recipient", "title", "message"} == entry.keys() for entry in NOTIFS.values())
+    assert all({"recipient", "trigger", "subject", "message"} <= entry.keys() for entry in MAILS.values())
+    assert all({"recipient", "trigger", "title", "message"} == entry.keys() for entry in NOTIFS.values())
 
 
 @pytest.mark.parametrize(("action", "compiled"), MAIL_CASES + NOTIF_CASES)
@@ -76,22 +82,28 @@ def test_a_missing_and_an_extra_value_are_refused(action: str, compiled: Compile
 )
 def test_a_wrong_placeholder_fails_where_the_template_is_declared(message: str) -> None:
     with pytest.raises(TemplateError, match="My Action"):
-        compile_notification("My Action", {"recipient": "User", "title": "A title", "message": message})
+        compile_notification("My Action", {"recipient": "User", "trigger": "", "title": "A title", "message": message})
     with pytest.raises(TemplateError, match="My Action"):
-        compile_mail("My Action", {"recipient": "User", "subject": message, "message": "<p>Hello</p>"})
+        compile_mail("My Action", {"recipient": "User", "trigger": "", "subject": message, "message": "<p>Hello</p>"})
 
 
 def test_a_secret_must_not_stand_in_the_subject() -> None:
     with pytest.raises(TemplateError, match="only there"):
         compile_mail(
             "My Action",
-            {"recipient": "User", "subject": "{link}", "message": "<a href='{link}'>x</a>", "secret": "link"},
+            {
+                "recipient": "User",
+                "trigger": "",
+                "subject": "{link}",
+                "message": "<a href='{link}'>x</a>",
+                "secret": "link",
+            },
         )
 
 
 def test_a_secret_is_masked_in_what_is_stored() -> None:
     rendered = render(
-        MAIL_TEMPLATES["User Confirmation"], {"email": "a@example.org", "link": "https://x/?token=s3cret"}
+        MAIL_TEMPLATES["User Confirmation"]["en"], {"email": "a@example.org", "link": "https://x/?token=s3cret"}
     )
     assert "s3cret" not in rendered.html + rendered.text + rendered.line
     assert MASK in rendered.html

@@ -1,0 +1,178 @@
+"""The languages that people are told in: texts, words, dates and amounts, whoever's request caused them.
+
+Everything takes the language by name. A request has a language of its own, that of the person who asks, and a worker
+has none, so that nothing here may depend on what Flask-Babel calls the current locale; that is for pages only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from babel import Locale, negotiate_locale
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_gmt
+from babel.lists import format_list
+from babel.numbers import format_currency
+from babel.support import Translations
+
+TRANSLATIONS: Final = Path(__file__).parent / "translations"
+DEFAULT: Final = "en"
+# Those that every template is written in; the texts in the code are the English ones.
+LANGUAGES: Final = (DEFAULT, "de", "ar")
+
+
+def msg(text: str) -> str:
+    """The text itself, marked so that `make translations` finds it and translators get it."""
+    return text
+
+
+def best_language(wanted: str | None) -> str:
+    """The language of `LANGUAGES` to write in for somebody who wants `wanted` (BCP 47): `de-AT` gets `de`."""
+    return negotiate_locale([(wanted or DEFAULT).replace("-", "_")], LANGUAGES) or DEFAULT
+
+
+def translate(text: str, language: str) -> str:
+    """A marked text in this language; in English where there is no translation."""
+    return _catalog(best_language(language)).gettext(text)
+
+
+def direction(language: str) -> str:
+    """How the language is written: `ltr` or `rtl`, as HTML's `dir` has it."""
+    return str(Locale.parse(best_language(language)).text_direction)
+
+
+class Spoken(Protocol):
+    """A value of a template that every language says in its own way."""
+
+    def spoken(self, language: str) -> str:
+        """How this language says it."""
+        ...
+
+
+Value = str | Spoken
+
+
+def speak(value: Value, language: str) -> str:
+    """A value as text: a text is the same in every language."""
+    return value if isinstance(value, str) else value.spoken(language)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A marked word or sentence."""
+
+    text: str
+
+    def spoken(self, language: str) -> str:
+        """Its translation."""
+        return translate(self.text, language)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time as the clocks of a place show it, with their difference from UTC."""
+
+    time: datetime
+    timezone: str
+
+    def spoken(self, language: str) -> str:
+        """For example `Friday, November 27, 2026, 10:00 AM (GMT+09:00)`."""
+        locale, zone = _locale(language), ZoneInfo(self.timezone)
+        local = self.time.astimezone(zone)
+        day, clock = format_date(local, "full", locale), format_time(local, "short", zone, locale)
+        return f"{day}, {clock} ({get_timezone_gmt(local, 'long', locale)})"
+
+
+@dataclass(frozen=True)
+class Period:
+    """From one time to another, as the clocks of a place show them; either may be open."""
+
+    starts_at: datetime | None
+    ends_at: datetime | None
+    timezone: str
+
+    def spoken(self, language: str) -> str:
+        """For example `Friday, November 27, 2026, 10:00 AM to 10:30 AM`, with a dash for the "to"."""
+        if self.starts_at is None:
+            return translate(NO_TIME, language)
+        if self.ends_at is None:
+            return Moment(self.starts_at, self.timezone).spoken(language)
+        locale, zone = _locale(language), ZoneInfo(self.timezone)
+        begin, end = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
+        if begin.date() != end.date():
+            parts = (Moment(each, self.timezone).spoken(language) for each in (begin, end))
+            return _DASH.join(parts)
+        clocks = _DASH.join(format_time(each, "short", zone, locale) for each in (begin, end))
+        return f"{format_date(begin, 'full', locale)}, {clocks} ({get_timezone_gmt(begin, 'long', locale)})"
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of a year; the day does not count."""
+
+    day: date
+
+    def spoken(self, language: str) -> str:
+        """For example `October 2026`."""
+        return format_skeleton("yMMMM", self.day, locale=_locale(language))
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount in a currency (ISO 4217)."""
+
+    amount: Decimal
+    currency: str
+
+    def spoken(self, language: str) -> str:
+        """For example `€12.50`."""
+        return format_currency(self.amount, self.currency, locale=_locale(language))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Several values in a row; `empty` is said where there is none."""
+
+    values: Sequence[Value]
+    empty: str
+
+    def spoken(self, language: str) -> str:
+        """For example `A, B, and C`."""
+        if not self.values:
+            return translate(self.empty, language)
+        return format_list([speak(value, language) for value in self.values], locale=_locale(language))
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A name and, in brackets, what is to be said of it."""
+
+    name: str
+    value: Value
+
+    def spoken(self, language: str) -> str:
+        """For example `Harbour Conference (Friday, …)`."""
+        return f"{self.name} ({speak(self.value, language)})"
+
+
+_DASH: Final = " \u2013 "
+NO_TIME: Final = msg("no time yet")
+
+
+@cache
+def _catalog(language: str) -> NullTranslations:
+    return Translations.load(TRANSLATIONS, [language])
+
+
+@cache
+def _locale(language: str) -> Locale:
+    """The person's own habits (`de-AT`), as long as the texts are in that language too."""
+    wanted, written = Locale.parse(language.replace("-", "_")), best_language(language)
+    return wanted if wanted.language == written else Locale.parse(written)
