@@ -46,6 +46,10 @@ class Raw:
     data: bytes
 
 
+class Pours:
+    """202, with a body that does not end."""
+
+
 class Unread(Drop):
     """The connection ends before the request was read."""
 
@@ -55,10 +59,10 @@ class Usual:
 
 
 class LeavesAfter(Usual):
-    """The same; then the connection ends, without a word about it."""
+    """The same; then the connection ends, without a word about it, and the server's `left` is set."""
 
 
-Step = Says | Raw | Drip | Drop | Hang | Usual
+Step = Says | Raw | Pours | Drip | Drop | Hang | Usual
 USUAL = Usual()
 
 
@@ -75,6 +79,7 @@ class SendGridServer:
         self.requests: list[tuple[str, str, Mapping[str, str]]] = []
         self.connections = 0
         self.stopped = threading.Event()
+        self.left = threading.Event()
         self.context = context
         self._script = list(script or [USUAL])
         self._server = _Server((HOST, 0), _Handler)
@@ -215,7 +220,10 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(step, Usual):
             authorization = self.headers.get("Authorization")
             self._say(self.server.sendgrid.take(json.loads(body), authorization))
-            self.close_connection = isinstance(step, LeavesAfter)
+            self.close_connection = False
+            if isinstance(step, LeavesAfter):
+                self.request.shutdown(socket.SHUT_RDWR)
+                self.server.sendgrid.left.set()
         elif isinstance(step, Says):
             self._say(step)
             self.close_connection = False
@@ -226,6 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.sendgrid.stopped.wait(30)
         elif isinstance(step, Drip):
             self._drip(step)
+        elif isinstance(step, Pours):
+            self._pour()
 
     def _say(self, answer: Says) -> None:
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
@@ -242,6 +252,12 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):  # the client has had enough
             while not self.server.sendgrid.stopped.wait(step.seconds):
                 self.wfile.write(b"x")
+
+    def _pour(self) -> None:
+        self.wfile.write(b"HTTP/1.1 202 Accepted\r\nX-Message-Id: SG-poured\r\n\r\n")
+        with contextlib.suppress(OSError):  # the client has had enough
+            while not self.server.sendgrid.stopped.is_set():
+                self.wfile.write(b"x" * 65536)
 
     def log_message(self, *_: object) -> None:
         """Nothing: a test's output is its own."""

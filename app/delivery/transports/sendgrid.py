@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 import requests
 
@@ -131,4 +130,4 @@ class SendGridTransport:
     @property
     def _where(self) -> str:
         """The server, for error messages; without a user or a path, which may be secrets."""
-        return urlsplit(self._config.api_url).netloc.rpartition("@")[2]
+        return self._config.api_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
