@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Response
 
 from app.api.helpers.log import record_activity
+from app.api.helpers.settings import get_config
 from app.api.helpers.templates import MASK
 from app.api.jsonapi.data_layer import Changes
+from app.api.jsonapi.errors import Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.admin import ACTIVITY, MAIL, MESSAGE_SETTING, SETTING
 from app.api.viewer import Viewer
+from app.delivery import network
 from app.delivery.outcomes import wake
 from app.models import MessageSettings, Setting, db
 from app.models.setting import SETTING_ID
 
 SECRETS = ("sendgrid_key", "smtp_password")
+# How long a request waits for the name server.
+_LOOK_UP_SECONDS: Final = 3.0
 
 
 class MailList(ListResource):
@@ -41,16 +46,34 @@ class SettingDetail(DetailResource):
         return super().get(**{"id": SETTING_ID, **view_kwargs})
 
     def before_update(self, obj: Setting, data: dict[str, Any], viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
-        """The asterisks written back change nothing."""
+        """The asterisks written back change nothing; a new mail server must be one that may be connected to."""
         for name in SECRETS:
             if data.get(name) == MASK:
                 del data[name]
+        host = data.get("smtp_host")
+        if host and host != obj.smtp_host and not get_config().allow_private_hosts:
+            _check_host(host)
 
     def after_update(self, obj: Setting, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """Try the mails again that wait for better settings. The log has the names of what changed, never a value."""
         if changes:
             record_activity("update_settings", names=", ".join(sorted(changes)))
             wake(db.session.connection())
+
+
+def _check_host(host: str) -> None:
+    """Refuse a host in a private network now; one that is not known now is the transport's to check, at every mail.
+
+    Raises:
+        Unprocessable: it is one.
+    """
+    try:
+        network.check(host, network.look_up(host, 0, _LOOK_UP_SECONDS))
+    except network.PrivateHostError as error:
+        detail = f"{error}. Name a server in the public Internet, or let the operator set MAIL_ALLOW_PRIVATE_HOSTS."
+        raise Unprocessable(detail, pointer="/data/attributes/smtp-host") from error
+    except (OSError, ValueError):
+        return
 
 
 class MessageSettingList(ListResource):

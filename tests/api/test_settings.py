@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 
 from app.api.helpers.templates import MASK
+from app.delivery import network
 from app.models import Mail, Setting, db
 from app.models.base import utc_now
 from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS
@@ -196,3 +199,50 @@ def test_what_is_set_is_what_the_next_mail_says(admin: Api) -> None:
     subjects = [item["attributes"]["subject"] for item in admin.get("/v1/mails").json["data"]]
     assert "Welcome to Harbour & Sons" in subjects
     assert stored().frontend_url == "https://front.example.org"
+
+
+@pytest.fixture
+def guarded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in production: no mail server in a private network."""
+    monkeypatch.setitem(app.config, "USHER", replace(app.config["USHER"], allow_private_hosts=False))
+
+
+@pytest.mark.parametrize(
+    "host", "127.1 2130706433 0x7f.1 [::1] ::ffff:10.0.0.1 169.254.169.254 localhost 0.0.0.0 10.0.0.1".split()
+)
+def test_a_mail_server_in_a_private_network_is_422_unless_it_is_allowed(admin: Api, guarded: None, host: str) -> None:
+    answer = write(admin, smtp_host=host)
+    assert answer.status_code == 422
+    assert pointer_of(answer) == "/data/attributes/smtp-host"
+    assert "MAIL_ALLOW_PRIVATE_HOSTS" in answer.text
+    assert stored().smtp_host is None
+
+
+def test_a_private_mail_server_that_is_allowed_is_taken(admin: Api) -> None:
+    assert write(admin, smtp_host="127.1").status_code == 200
+
+
+@pytest.mark.parametrize("failure", [OSError("not known"), TimeoutError("no answer"), ValueError("no name")])
+def test_a_mail_server_that_is_not_known_now_is_taken(
+    admin: Api, guarded: None, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(network, "look_up", fail)
+    assert write(admin, smtp_host="later.example.org").status_code == 200
+
+
+def test_one_private_address_among_others_is_enough(admin: Api, guarded: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [network.Address(2, (address, 0)) for address in ("8.8.8.8", "192.168.0.1")]
+    monkeypatch.setattr(network, "look_up", lambda *_: both)
+    assert pointer_of(write(admin, smtp_host="mail.example.org")) == "/data/attributes/smtp-host"
+
+
+def test_a_mail_server_that_is_not_changed_is_not_asked_for(
+    admin: Api, guarded: None, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored().smtp_host = "127.0.0.1"
+    db.session.commit()
+    assert write(admin, smtp_host="127.0.0.1", app_name="Harbour").status_code == 200
+    assert write(admin, smtp_host=None).status_code == 200
