@@ -207,9 +207,10 @@ def guarded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.config, "USHER", replace(app.config["USHER"], allow_private_hosts=False))
 
 
-@pytest.mark.parametrize(
-    "host", "127.1 2130706433 0x7f.1 [::1] ::ffff:10.0.0.1 169.254.169.254 localhost 0.0.0.0 10.0.0.1".split()
-)
+PRIVATE = "127.1 2130706433 0x7f.1 [::1] ::ffff:10.0.0.1 169.254.169.254 localhost 0.0.0.0 10.0.0.1"
+
+
+@pytest.mark.parametrize("host", PRIVATE.split())
 def test_a_mail_server_in_a_private_network_is_422_unless_it_is_allowed(admin: Api, guarded: None, host: str) -> None:
     answer = write(admin, smtp_host=host)
     assert answer.status_code == 422

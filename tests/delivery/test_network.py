@@ -33,10 +33,13 @@ def test_a_public_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
-ODD = "127.1 2130706433 0x7f.1 0x7f000001 0177.0.0.1 [::1] ::1 localhost 0.0.0.0 0 127.0.0.1".split()
+ODD = """
+127.1 2130706433 0x7f.1 0x7f000001 0177.0.0.1 [::1] ::1 localhost 0.0.0.0 0 127.0.0.1 10.1
+::ffff:10.0.0.1 [::ffff:10.0.0.1] 169.254.169.254
+"""
 
 
-@pytest.mark.parametrize("host", [*ODD, "::ffff:10.0.0.1", "[::ffff:10.0.0.1]", "169.254.169.254", "10.1"])
+@pytest.mark.parametrize("host", ODD.split())
 def test_no_spelling_of_a_private_address_is_connected_to(host: str) -> None:
     with pytest.raises(PrivateHostError, match="not in the public Internet"):
         connect(host, 1, 5.0, allow_private=False)
