@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 
 from app.api.helpers.addresses import check_address, same_address
 from app.language import DEFAULT
@@ -66,7 +67,11 @@ def speakers_of(event: Event) -> list[Speaker]:
     """The speakers who were entered for an event."""
     return list(
         db.session.scalars(
-            select(Speaker).where(Speaker.event_id == event.id, Speaker.deleted_at.is_(None)).order_by(Speaker.id)
+            select(Speaker)
+            .where(Speaker.event_id == event.id, Speaker.deleted_at.is_(None))
+            .order_by(Speaker.id)
+            # The accounts are asked for next: one query, not one for each speaker.
+            .options(joinedload(Speaker.user))
         )
     )
 
