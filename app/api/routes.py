@@ -31,6 +31,7 @@ from app.api.notifications import (
 from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
 from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
+from app.api.test_mail import send_test_mail
 from app.api.users import UserDetail, UserList
 from app.auth.views import ask_for_reset, change_password, create_session, reset_password, verify_email
 from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
@@ -81,6 +82,7 @@ V1: Final = (
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
     Route("settings", ["/settings"], SettingDetail, can(GET=admin)),
     Route("setting_detail", ["/settings/<int:id>"], SettingDetail, can(GET=admin, PATCH=admin)),
+    Route("test_mail", ["/test-mail"], send_test_mail, can(POST=admin)),
     Route("message_setting_list", ["/message-settings"], MessageSettingList, can(GET=admin)),
     Route("message_setting_detail", ["/message-settings/<int:id>"], MessageSettingDetail,
           can(GET=admin, PATCH=admin)),

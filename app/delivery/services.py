@@ -98,8 +98,8 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def transport_for(service: Service) -> Transport:
-    """The open transport of this worker; a new one if the settings have changed.
+def new_transport(service: Service) -> Transport:
+    """A transport of its own for the service.
 
     Raises:
         ConfigurationError: the service is one that this version cannot send through.
@@ -110,9 +110,18 @@ def transport_for(service: Service) -> Transport:
             f"The e-mail service {service.name!r} is not available: set email-service to one of "
             f"{', '.join(TRANSPORTS)} or {DISABLED!r}."
         )
-    if _kept.transport is None or _kept.config != service.config:
+    return make(service.config)
+
+
+def transport_for(service: Service) -> Transport:
+    """The open transport of this worker; a new one if the settings have changed.
+
+    Raises:
+        ConfigurationError: the service is one that this version cannot send through.
+    """
+    if _kept.transport is None or _kept.config is None or _kept.config != service.config:
         close_transport()
-        _kept.transport, _kept.config = make(service.config), service.config
+        _kept.transport, _kept.config = new_transport(service), service.config
     return _kept.transport
 
 

@@ -29,6 +29,7 @@ ACTIVITIES: Final[dict[str, str]] = {
     "create_session": "Session {session} created",
     "update_session": "Session {session} changed",
     "update_settings": "Settings changed: {names}",
+    "test_mail": "Test mail to {email} by {service}: {outcome}",
     "update_message_setting": "Message setting of {action} changed",
 }
 

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from app.api.jsonapi.database_errors import DATABASE_ERRORS, explain, from_database
 from app.api.jsonapi.exceptions import (
     ApiError,
+    BadGateway,
     BadRequest,
     Conflict,
     Forbidden,
@@ -35,6 +36,7 @@ from app.models import db
 
 __all__ = [
     "ApiError",
+    "BadGateway",
     "BadRequest",
     "Conflict",
     "Forbidden",

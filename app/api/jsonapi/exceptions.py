@@ -109,6 +109,12 @@ class TooManyRequests(ApiError):
     status, title = "429", "Too many requests"
 
 
+class BadGateway(ApiError):
+    """502: a server that this one asked on the caller's behalf refused, or did not answer."""
+
+    status, title = "502", "Bad gateway"
+
+
 class ServiceUnavailable(ApiError):
     """503: something that this server needs does not answer; the same request may succeed later."""
 
