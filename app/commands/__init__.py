@@ -13,6 +13,7 @@ from app.commands.admin import create_admin
 from app.commands.database import db_commands
 from app.commands.demo import demo
 from app.commands.dev import dev
+from app.commands.settings_key import rotate_settings_key
 from app.embedded.errors import StackError
 from config import ConfigurationError
 
@@ -25,6 +26,7 @@ def commands() -> None:
 commands.add_command(dev)
 commands.add_command(demo)
 commands.add_command(create_admin)
+commands.add_command(rotate_settings_key)
 commands.add_command(db_commands)
 
 

@@ -17,14 +17,31 @@ def cipher(keys: str | None = None) -> MultiFernet:
     Raises:
         ValueError: there is no key, or one is not 32 bytes of URL-safe base64.
     """
-    value = os.environ.get("SETTINGS_KEY", "") if keys is None else keys
     try:
-        return MultiFernet([Fernet(key.strip()) for key in value.split(",") if key.strip()])
+        return MultiFernet([Fernet(key) for key in _split(keys)])
     except ValueError as error:
         raise ValueError(
             "SETTINGS_KEY must be one or more Fernet keys (32 bytes, URL-safe base64) with commas between them; "
             "make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
         ) from error
+
+
+def under_first_key(secret: str) -> str | None:
+    """A stored secret encrypted anew with the first key of `SETTINGS_KEY`; None if it is under that one already.
+
+    Raises:
+        InvalidToken: no key can decrypt it.
+    """
+    try:
+        Fernet(_split()[0]).decrypt(secret.encode())
+    except InvalidToken:
+        return cipher().rotate(secret.encode()).decode()
+    return None
+
+
+def _split(keys: str | None = None) -> list[str]:
+    value = os.environ.get("SETTINGS_KEY", "") if keys is None else keys
+    return [key.strip() for key in value.split(",") if key.strip()]
 
 
 class EncryptedText(TypeDecorator[str]):
