@@ -13,6 +13,7 @@ from app.commands.admin import create_admin
 from app.commands.database import db_commands
 from app.commands.demo import demo
 from app.commands.dev import dev
+from app.commands.periodic import periodic
 from app.commands.settings_key import rotate_settings_key
 from app.embedded.errors import StackError
 from config import ConfigurationError
@@ -28,6 +29,7 @@ commands.add_command(demo)
 commands.add_command(create_admin)
 commands.add_command(rotate_settings_key)
 commands.add_command(db_commands)
+commands.add_command(periodic)
 
 
 def main() -> None:

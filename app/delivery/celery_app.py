@@ -11,6 +11,8 @@ from config import Config
 
 # Seconds between two sweeps: how long a mail waits at most when the broker has lost its hand-over.
 SWEEP_INTERVAL: Final = 5.0
+# Seconds between two looks at the clock: how late a reminder is at most.
+PERIODIC_INTERVAL: Final = 60.0
 
 
 def make_celery(app: Flask) -> Celery:
@@ -24,7 +26,7 @@ def make_celery(app: Flask) -> Celery:
                 return self.run(*args, **kwargs)
 
     config: Config = app.config["USHER"]
-    celery = Celery("usher", task_cls=ContextTask, include=["app.delivery.tasks"])
+    celery = Celery("usher", task_cls=ContextTask, include=["app.delivery.tasks", "app.periodic.tasks"])
     celery.conf.update(
         broker_url=config.redis_url,
         # Nobody waits for results: outcomes are in the rows.
@@ -50,7 +52,12 @@ def make_celery(app: Flask) -> Celery:
                 "schedule": SWEEP_INTERVAL,
                 # With all workers away the sweeps do not pile up in the broker.
                 "options": {"expires": SWEEP_INTERVAL},
-            }
+            },
+            "periodic": {
+                "task": "usher.periodic",
+                "schedule": PERIODIC_INTERVAL,
+                "options": {"expires": PERIODIC_INTERVAL},
+            },
         },
     )
     celery.set_default()

@@ -6,7 +6,7 @@ import secrets
 import string
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId, CreatedAt, one_of
@@ -40,6 +40,9 @@ class Event(Base):
     __table_args__ = (
         CheckConstraint(one_of("state", EVENT_STATES), name="state"),
         CheckConstraint("ends_at >= starts_at", name="ends_after_start"),
+        # Of which events people are to be reminded.
+        Index("ix_events_starts_at", "starts_at", postgresql_where=text("state = 'published' AND deleted_at IS NULL")),
+        Index("ix_events_ends_at", "ends_at", postgresql_where=text("state = 'published' AND deleted_at IS NULL")),
     )
 
     id: Mapped[BigId]

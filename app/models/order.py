@@ -70,6 +70,14 @@ class Order(Base):
         Index("ix_orders_user_id", "user_id"),
         # What may expire.
         Index("ix_orders_open", "changed_at", postgresql_where=text("status IN ('initializing', 'pending')")),
+        # What a month's invoices are made of.
+        Index(
+            "ix_orders_sold",
+            "completed_at",
+            "event_id",
+            "currency",
+            postgresql_where=text("status = 'completed' AND amount > 0"),
+        ),
     )
 
     id: Mapped[BigId]
@@ -132,6 +140,7 @@ class EventInvoice(Base):
     __table_args__ = (
         UniqueConstraint("event_id", "month", "currency"),
         CheckConstraint(one_of("status", INVOICE_STATUSES), name="status"),
+        Index("ix_event_invoices_month", "month"),
         Index("ix_event_invoices_due", "month", postgresql_where=text("status = 'due' AND followed_up_at IS NULL")),
     )
 

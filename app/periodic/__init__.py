@@ -1,0 +1,1 @@
+"""What the clock sends: reminders of events, expired orders, invoices; each once, however often somebody looks."""
