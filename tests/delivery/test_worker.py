@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.servers.answering import AnsweringSmtp
+from tests.servers.sendgrid import KEY, SendGridServer
 from tests.servers.smtp import RecordingSmtp
 from tests.support.processes import runs, wait_for
 from tests.support.usher import TEAM, Usher, running_usher
@@ -28,8 +29,15 @@ MIDDLE = 60
 
 
 @pytest.fixture(scope="module")
-def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Usher]:
-    with running_usher(tmp_path_factory.mktemp("worker")) as usher:
+def sendgrid() -> Iterator[SendGridServer]:
+    """What stands in SendGrid's place for the running Usher."""
+    with SendGridServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory, sendgrid: SendGridServer) -> Iterator[Usher]:
+    with running_usher(tmp_path_factory.mktemp("worker"), SENDGRID_API_URL=sendgrid.url) as usher:
         yield usher
 
 
@@ -102,6 +110,27 @@ def test_settings_changed_over_the_api_take_effect_in_the_running_worker(usher: 
         assert len(server.envelopes) == 1
         usher.send_through(usher.stack.mail_port)
     assert len(usher.caught()) == 1
+
+
+def test_switching_the_service_takes_effect_in_the_running_worker_at_once(
+    usher: Usher, sendgrid: SendGridServer
+) -> None:
+    usher.propose(SMALL)
+    usher.wait_until(sent=1)
+    usher.set({"email-service": "sendgrid", "sendgrid-key": KEY})
+    usher.propose(SMALL)
+    usher.wait_until(sent=2)
+    usher.set({"email-service": "disable"})
+    usher.propose(SMALL)
+    usher.wait_until(sent=2, suppressed=1)
+    usher.set({"email-service": "smtp"})
+    usher.propose(SMALL)
+    usher.wait_until(sent=3, suppressed=1)
+    mails = usher.get("/v1/mails?sort=time")["data"]
+    assert [mail["attributes"]["provider"] for mail in mails] == ["smtp", "sendgrid", None, "smtp"]
+    assert len(usher.caught()) == 2
+    assert [mail["custom_args"] for mail in sendgrid.mails] == [{"mail_id": mails[1]["id"]}]
+    assert mails[1]["attributes"]["provider-message-id"] == "SG1"
 
 
 def test_a_killed_worker_loses_none_of_200_mails_and_doubles_one_at_most(usher: Usher) -> None:

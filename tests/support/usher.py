@@ -77,7 +77,11 @@ class Usher:
 
     def send_through(self, port: int) -> None:
         """Name another SMTP server in the settings, as an admin does."""
-        self.write("PATCH", "/v1/settings/1", "setting", {"smtp-port": port}, id="1")
+        self.set({"smtp-port": port})
+
+    def set(self, settings: dict[str, Any]) -> None:
+        """Change the settings, as an admin does."""
+        self.write("PATCH", "/v1/settings/1", "setting", settings, id="1")
 
     def statuses(self) -> Counter[str]:
         return Counter(row.status for row in self.sql("SELECT status FROM mails"))
@@ -87,11 +91,16 @@ class Usher:
         return [_read(path) for path in sorted(self.stack.mail_dir.glob("*.eml"))]
 
     def wait_until_sent(self, count: int) -> None:
+        self.wait_until(sent=count)
+
+    def wait_until(self, **statuses: int) -> None:
+        """Wait until so many mails have these statuses, and none another."""
+
         def done() -> bool:
             self.stack.check()
-            return self.statuses() == {"sent": count}
+            return self.statuses() == statuses
 
-        wait_for(done, f"{count} sent mails")
+        wait_for(done, f"mails with the statuses {statuses}")
 
     def let_leases_end(self, *claims: str) -> None:
         """Let the seconds of a lease pass: of these claims, or of all."""
@@ -131,7 +140,7 @@ class Usher:
 
     def begin_anew(self) -> None:
         """No mails in the tables or the catcher, and the catcher in the settings."""
-        self.sql("UPDATE settings SET smtp_port = :port", port=self.stack.mail_port)
+        self.sql("UPDATE settings SET email_service = 'smtp', smtp_port = :port", port=self.stack.mail_port)
         wait_for(lambda: not self.claims(), "the end of every claim")
         self.sql("DELETE FROM mails")
         for path in self.stack.mail_dir.glob("*.eml"):
@@ -139,9 +148,9 @@ class Usher:
 
 
 @contextmanager
-def running_usher(data_dir: Path) -> Iterator[Usher]:
-    """Start it all, and end it."""
-    environ = plain_environment(APP_ENVIRONMENT="testing", RATE_LIMITS="off")
+def running_usher(data_dir: Path, **env: str) -> Iterator[Usher]:
+    """Start it all, with these variables more, and end it."""
+    environ = plain_environment(APP_ENVIRONMENT="testing", RATE_LIMITS="off", **env)
     with EmbeddedStack(data_dir, durable=False, environ=environ) as stack, requests.Session() as http:
         application = Application(stack, free_port(), environ)
         application.migrate()
