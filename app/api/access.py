@@ -13,12 +13,15 @@ from app.models import (
     Mail,
     MessageSettings,
     Notification,
+    PaperInvite,
     Session,
     Setting,
     Speaker,
+    SpeakersCall,
     User,
 )
-from app.models.event import PUBLISHED
+from app.models.event import MANAGERS, PUBLISHED
+from app.models.invite import PUBLIC
 from app.models.session import ACCEPTED, CONFIRMED, speakers_sessions
 
 
@@ -93,6 +96,33 @@ def visible_sessions(viewer: Viewer) -> ColumnElement[bool]:
     return and_(seen, alive, Session.deleted_at.is_(None))
 
 
+# --- calls for papers: public ones of events that one may see, and one's team's; the hash is the team's
+
+
+def visible_calls(viewer: Viewer) -> ColumnElement[bool]:
+    """Public calls of events that one may see; private ones of one's teams."""
+    of_event = exists().where(Event.id == SpeakersCall.event_id, visible_events(viewer))
+    public = or_(SpeakersCall.privacy == PUBLIC, reads_all_of_calls(viewer))
+    return and_(of_event, public)
+
+
+def reads_all_of_calls(viewer: Viewer) -> ColumnElement[bool]:
+    """Those of events whose team one is in."""
+    return true() if viewer.is_admin else SpeakersCall.event_id.in_(viewer.roles)
+
+
+def may_read_all_of_call(viewer: Viewer, call: SpeakersCall) -> bool:
+    """The same for one call."""
+    return viewer.has_role(call.event_id)
+
+
+def visible_paper_invites(viewer: Viewer) -> ColumnElement[bool]:
+    """Those of events that one manages: whom they ask is nobody else's business."""
+    managed = true() if viewer.is_admin else Event.id.in_(viewer.with_role(*MANAGERS))
+    of_call = select(SpeakersCall.id).join(Event).where(managed, Event.deleted_at.is_(None))
+    return PaperInvite.speakers_call_id.in_(of_call)
+
+
 # --- notifications: one's own that one has not removed; admins see all, the removed ones too
 
 
@@ -139,6 +169,14 @@ SPEAKERS = Access(
     may_read_private=may_read_all_of_speaker,
 )
 SESSIONS = Access(Session, visible_sessions)
+SPEAKERS_CALLS = Access(
+    SpeakersCall,
+    visible_calls,
+    private=frozenset({"hash"}),
+    reads_private=reads_all_of_calls,
+    may_read_private=may_read_all_of_call,
+)
+PAPER_INVITES = Access(PaperInvite, visible_paper_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
 MAILS = Access(Mail, only_admins)

@@ -28,9 +28,11 @@ from app.api.notifications import (
     NotificationUser,
     notification_count,
 )
+from app.api.paper_invites import PaperInviteDetail, PaperInviteList
 from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
 from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
+from app.api.speakers_calls import EventSpeakersCall, SpeakersCallDetail, SpeakersCallList
 from app.api.test_mail import send_test_mail
 from app.api.users import UserDetail, UserList
 from app.auth.views import ask_for_reset, change_password, create_session, reset_password, verify_email
@@ -77,6 +79,15 @@ V1: Final = (
     Route("speaker_session_list", ["/speakers/<int:speaker_id>/sessions"], SessionList, can(GET=anyone)),
     Route("session_detail", ["/sessions/<int:id>"], SessionDetail,
           can(GET=anyone, PATCH=logged_in, DELETE=logged_in)),
+    # --- calls for papers
+    Route("speakers_call_list", ["/speakers-calls"], SpeakersCallList, can(GET=anyone, POST=logged_in)),
+    Route("event_speakers_call", ["/events/<int:event_id>/speakers-call"], EventSpeakersCall, can(GET=anyone)),
+    Route("speakers_call_detail", ["/speakers-calls/<int:id>"], SpeakersCallDetail,
+          can(GET=anyone, PATCH=logged_in, DELETE=logged_in)),
+    Route("paper_invite_list", ["/paper-invites"], PaperInviteList, can(GET=logged_in, POST=logged_in)),
+    Route("speakers_call_paper_invite_list", ["/speakers-calls/<int:speakers_call_id>/paper-invites"],
+          PaperInviteList, can(GET=logged_in)),
+    Route("paper_invite_detail", ["/paper-invites/<int:id>"], PaperInviteDetail, can(GET=logged_in)),
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
@@ -101,7 +112,9 @@ ROOT: Final = (
     Route("verify_submit", ["/verify"], verify_submit, can(POST=anyone)),
     Route("reset_page", ["/reset-password"], reset_page, can(GET=anyone)),
     Route("reset_submit", ["/reset-password"], reset_submit, can(POST=anyone)),
-    Route("front_end_page", ["/events/<identifier>", "/events/<identifier>/sessions/<int:session_id>"],
+    Route("front_end_page", ["/events/<identifier>", "/events/<identifier>/sessions/<int:session_id>",
+                             "/events/<identifier>/cfs", "/events/<identifier>/cfs/new",
+                             "/events/<identifier>/cfs/<hash>", "/events/<identifier>/cfs/<hash>/new"],
           front_end_page, can(GET=anyone)),
 )
 # fmt: on

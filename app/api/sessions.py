@@ -1,4 +1,4 @@
-"""Sessions: proposing one tells the organizers and its speakers; accepting or rejecting it tells its speakers."""
+"""Sessions: a proposal and another time tell the organizers and its speakers; a decision tells its speakers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from sqlalchemy import ColumnElement, select
 
 from app.api.events import check_times
 from app.api.helpers.log import record_activity
-from app.api.helpers.mail import send_email_new_session, send_email_session_accept_reject
-from app.api.helpers.notification import About, send_notif_new_session_organizer, send_notif_session_accept_reject
+from app.api.helpers.mail import (
+    send_email_new_session,
+    send_email_session_accept_reject,
+    send_email_session_schedule,
+)
+from app.api.helpers.notification import (
+    About,
+    send_notif_new_session_organizer,
+    send_notif_session_accept_reject,
+    send_notif_session_schedule,
+)
 from app.api.helpers.recipients import organizers_of, recipients, speaker_accounts, speaker_addresses
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.access import require_visible
@@ -20,13 +29,16 @@ from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.events import EVENT
 from app.api.schema.sessions import SESSION, SPEAKER
 from app.api.speakers import stays_with_event
+from app.api.speakers_calls import call_of, is_open
 from app.api.viewer import Viewer
 from app.models import Session, Speaker, db
 from app.models.base import utc_now
-from app.models.session import ACCEPTED, PENDING, REJECTED, WITHDRAWN, speakers_sessions
+from app.models.session import ACCEPTED, CONFIRMED, PENDING, REJECTED, WITHDRAWN, speakers_sessions
 
 # The states whose coming the speakers are told of.
 DECISIONS = (ACCEPTED, REJECTED)
+# Those in which a session may still take place: only then does its time concern anybody.
+EXPECTED = (PENDING, ACCEPTED, CONFIRMED)
 
 
 class SessionList(ListResource):
@@ -59,6 +71,7 @@ class SessionList(ListResource):
         if data.get("state", PENDING) != PENDING and not in_team:
             raise Forbidden("Only the event's team sets the state of a session.")
         if not in_team:
+            _check_call(event_id)
             data.setdefault("speakers", own)
             if not any(speaker in own for speaker in data["speakers"]):
                 pointer = "/data/relationships/speakers/data"
@@ -90,11 +103,13 @@ class SessionDetail(DetailResource):
         check_times(data.get("starts_at", obj.starts_at), data.get("ends_at", obj.ends_at))
 
     def after_update(self, obj: Session, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
-        """Tell of a decision; an edit tells nobody."""
+        """Tell of a decision and of another time; any other edit tells nobody."""
         if changes:
             record_activity("update_session", session=f"{obj.title} ({obj.id})")
         if "state" in changes and obj.state in DECISIONS:
             tell_of_decision(obj)
+        if changes.keys() & {"starts_at", "ends_at"} and obj.state in EXPECTED:
+            tell_of_schedule(obj)
 
     def before_delete(self, obj: Session, viewer: Viewer) -> None:
         """Whoever may change it may delete it."""
@@ -130,6 +145,19 @@ def tell_of_decision(session: Session) -> None:
             send_email_session_accept_reject(each, session, link)
 
 
+def tell_of_schedule(session: Session) -> None:
+    """Tell the organizers and the session's speakers its new time: in the app and by mail, everybody once."""
+    event, link = session.event, session_link(session)
+    organizers, speakers = organizers_of(event), session.speakers
+    accounts = {user.id: user for user in (*organizers, *speaker_accounts(event, speakers))}
+    told = recipients(*(organizer.email for organizer in organizers), *speaker_addresses(speakers))
+    with db.session.no_autoflush:
+        for account in accounts.values():
+            send_notif_session_schedule(account, session, link, _about(session, link))
+        for each in told:
+            send_email_session_schedule(each, session, link)
+
+
 def session_link(session: Session) -> str:
     """Where the front end shows the session."""
     return make_frontend_url(f"/events/{session.event.identifier}/sessions/{session.id}")
@@ -145,6 +173,12 @@ def _own_speakers(event_id: int, viewer: Viewer) -> list[Speaker]:
         Speaker.event_id == event_id, Speaker.user_id == viewer.id, Speaker.deleted_at.is_(None)
     )
     return list(db.session.scalars(statement))
+
+
+def _check_call(event_id: int) -> None:
+    call = call_of(event_id)
+    if call is not None and not is_open(call):
+        raise Forbidden("The call for papers of this event is not open now: only its team may propose sessions.")
 
 
 def _check_editor(session: Session, viewer: Viewer) -> None:

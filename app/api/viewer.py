@@ -42,6 +42,10 @@ class Viewer:
             roles.setdefault(event_id, set()).add(role)
         return {event_id: frozenset(names) for event_id, names in roles.items()}
 
+    def with_role(self, *wanted: str) -> frozenset[int]:
+        """The ids of the events on which the caller has one of the wanted roles."""
+        return frozenset(event_id for event_id, held in self.roles.items() if held & set(wanted))
+
     def is_self(self, user_id: int | None) -> bool:
         """Whether the caller is this user."""
         return self.id is not None and self.id == user_id

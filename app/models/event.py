@@ -5,12 +5,16 @@ from __future__ import annotations
 import secrets
 import string
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId, CreatedAt, one_of
 from app.models.user import User
+
+if TYPE_CHECKING:
+    from app.models.invite import SpeakersCall
 
 DRAFT, PUBLISHED = "draft", "published"
 EVENT_STATES = (DRAFT, PUBLISHED)
@@ -57,6 +61,8 @@ class Event(Base):
     deleted_at: Mapped[datetime | None]
 
     roles: Mapped[list[EventRole]] = relationship(back_populates="event", cascade="all, delete-orphan")
+    # To read only: a call is written by itself, and the database lets an event have one.
+    speakers_call: Mapped[SpeakersCall | None] = relationship(viewonly=True)
 
 
 class EventRole(Base):

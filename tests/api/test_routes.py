@@ -68,6 +68,21 @@ DELETE /v1/sessions/{session}                                   401   403   204 
 GET    /v1/sessions/{pending}                                   404   404   200   200   200   200
 PATCH  /v1/sessions/{pending}                                   401   404   200   200   200   200
 DELETE /v1/sessions/{pending}                                   401   404   204   204   204   204
+GET    /v1/speakers-calls                                       200   200   200   200   200   200
+# The event has one already: whoever is told so may make one.
+POST   /v1/speakers-calls                                       401   403   403   409   409   409
+GET    /v1/events/{event}/speakers-call                         200   200   200   200   200   200
+GET    /v1/events/{draft}/speakers-call                         404   404   404   200   200   200
+GET    /v1/speakers-calls/{call}                                200   200   200   200   200   200
+PATCH  /v1/speakers-calls/{call}                                401   403   403   200   200   200
+DELETE /v1/speakers-calls/{call}                                401   403   403   204   204   204
+GET    /v1/speakers-calls/{private_call}                        404   404   404   200   200   200
+PATCH  /v1/speakers-calls/{private_call}                        401   404   404   200   200   200
+DELETE /v1/speakers-calls/{private_call}                        401   404   404   204   204   204
+GET    /v1/paper-invites                                        401   200   200   200   200   200
+POST   /v1/paper-invites                                        401   403   403   201   201   201
+GET    /v1/speakers-calls/{call}/paper-invites                  401   404   404   200   200   200
+GET    /v1/paper-invites/{paper_invite}                         401   404   404   200   200   200
 GET    /v1/mails                                                401   403   403   403   403   200
 GET    /v1/mails/{mail}                                         401   403   403   403   403   200
 GET    /v1/settings                                             401   403   403   403   403   200
@@ -89,6 +104,10 @@ GET    /reset-password                                          200   200   200 
 POST   /reset-password                                          400   400   400   400   400   400
 GET    /events/{identifier}                                     200   200   200   200   200   200
 GET    /events/{identifier}/sessions/{session}                  200   200   200   200   200   200
+GET    /events/{identifier}/cfs                                 200   200   200   200   200   200
+GET    /events/{identifier}/cfs/new                             200   200   200   200   200   200
+GET    /events/{identifier}/cfs/5d41402abc                      200   200   200   200   200   200
+GET    /events/{identifier}/cfs/5d41402abc/new                  200   200   200   200   200   200
 """
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "LINK")
@@ -135,6 +154,8 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
         kind = row.path.split("/")[2].removesuffix("s")
         return {"data": {"type": kind, "id": world.path(last), "attributes": {}}}
     event = {"data": {"type": "event", "id": str(ids["event"])}}
+    call = {"data": {"type": "speakers-call", "id": str(ids["call"])}}
+    window = {"starts-at": NOON, "ends-at": NOON}
     made: dict[str, Any] = {
         "/v1/auth/reset-password": {"data": {"email": f"{viewer}-unknown@example.org"}},
         "/v1/users": {"data": {"type": "user", "attributes": {}}},
@@ -146,6 +167,20 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
         },
         "/v1/sessions": {
             "data": {"type": "session", "attributes": {"title": "New"}, "relationships": {"event": event}},
+        },
+        "/v1/speakers-calls": {
+            "data": {
+                "type": "speakers-call",
+                "attributes": {"announcement": "Come", **window},
+                "relationships": {"event": event},
+            },
+        },
+        "/v1/paper-invites": {
+            "data": {
+                "type": "paper-invite",
+                "attributes": {"email": f"{viewer}-asked@example.org"},
+                "relationships": {"speakers-call": call},
+            },
         },
     }
     return made.get(row.path, {}) if row.method == "POST" else {}

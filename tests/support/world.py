@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import update
 
-from app.models import Activity, Event, EventRole, Happening, Mail, Notification, Session, Speaker, User, db
+from app.models import (
+    Activity,
+    Event,
+    EventRole,
+    Happening,
+    Mail,
+    Notification,
+    PaperInvite,
+    Session,
+    Speaker,
+    SpeakersCall,
+    User,
+    db,
+)
 from app.models.base import utc_now
 from tests.conftest import People
 from tests.support.api import Api
@@ -14,12 +29,15 @@ from tests.support.api import Api
 VIEWERS = ("anonymous", "stranger", "speaker", "owner", "organizer", "admin")
 
 
+CALLS = (("call", "event", "public"), ("private_call", "draft", "private"))
+
+
 @dataclass(frozen=True)
 class World:
     """The people by what they are, the ids by what they are of, and a client for each person.
 
     The event is published, `draft` is not; `session` is accepted, `pending` is not; both are the speaker's.
-    The notification is the owner's.
+    The notification is the owner's. The event's call for papers is public, the draft's private; both are open.
     """
 
     people: dict[str, User]
@@ -34,6 +52,9 @@ class World:
         """Bring back what was deleted: the rows are kept."""
         for model in (Event, Session, Speaker, Notification):
             db.session.execute(update(model).where(model.deleted_at.is_not(None)).values(deleted_at=None))
+        for name, event, privacy in CALLS:
+            if db.session.get(SpeakersCall, self.ids[name]) is None:
+                db.session.add(_call(privacy, id=self.ids[name], event_id=self.ids[event]))
         db.session.commit()
 
 
@@ -50,6 +71,9 @@ def make_world(people: People, api: Api) -> World:
         "speaker": speaker,
         "session": talks[0],
         "pending": talks[1],
+        "call": (call := _call("public", event=event)),
+        "private_call": _call("private", event=draft),
+        "paper_invite": PaperInvite(email="asked@example.org", speakers_call=call),
         "notification": Notification(user=cast["owner"], happening=happening),
         "mail": Mail(
             recipient="ana@example.org",
@@ -68,6 +92,13 @@ def make_world(people: People, api: Api) -> World:
     ids |= {"user": cast["owner"].id, "identifier": event.identifier}
     clients = {"anonymous": api, **{name: api.as_(user) for name, user in cast.items()}}
     return World(cast, ids, clients)
+
+
+def _call(privacy: str, **of: Any) -> SpeakersCall:
+    begun, year = utc_now() - timedelta(days=1), timedelta(days=365)
+    return SpeakersCall(
+        announcement=f"A {privacy} call", starts_at=begun, ends_at=begun + year, privacy=privacy, hash=privacy, **of
+    )
 
 
 def _event(cast: dict[str, User], name: str, state: str) -> Event:

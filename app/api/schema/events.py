@@ -7,7 +7,7 @@ from typing import Final
 from app.api.access import EVENTS
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import Choice, Text, Timestamp, Timezone
-from app.api.jsonapi.schema import Schema, ToMany
+from app.api.jsonapi.schema import Schema, ToMany, ToOne
 from app.models.event import EVENT_STATES
 
 
@@ -29,6 +29,7 @@ class EventSchema(Schema):
 
     sessions = ToMany("session", related_view="v1.event_session_list", dump_only=True)
     speakers = ToMany("speaker", related_view="v1.event_speaker_list", dump_only=True)
+    speakers_call = ToOne("speakers-call", related_view="v1.event_speakers_call", dump_only=True)
 
 
 EVENT: Final = register_type(ResourceType("event", EventSchema, EVENTS))
