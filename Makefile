@@ -42,8 +42,8 @@ bench: setup  ## the benchmarks; figures go to benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 translations: setup  ## collect the texts for translators, and compile what they have written
-	$(BIN)/pybabel -q extract -F babel.cfg -k msg --no-wrap --sort-by-file --omit-header -o app/translations/messages.pot app
-	$(BIN)/pybabel -q update -i app/translations/messages.pot -d app/translations --no-wrap --no-fuzzy-matching --ignore-obsolete
+	$(BIN)/pybabel -q extract -F babel.cfg -k msg --no-wrap --sort-by-file --add-location file --omit-header -o app/translations/messages.pot app
+	$(BIN)/pybabel -q update -i app/translations/messages.pot -d app/translations --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d app/translations
 
 lock: setup  ## compile the requirements anew, with hashes and without index addresses

@@ -10,20 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from babel import Locale, negotiate_locale
+from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.dates import format_date, format_skeleton, format_time, get_timezone_gmt
 from babel.lists import format_list
 from babel.numbers import format_currency
 from babel.support import Translations
 
+from app.bidi import harmless, isolated
+
 TRANSLATIONS: Final = Path(__file__).parent / "translations"
 DEFAULT: Final = "en"
+LTR, RTL = "ltr", "rtl"
 # Those that every template is written in; the texts in the code are the English ones.
 LANGUAGES: Final = (DEFAULT, "de", "ar")
 
@@ -35,16 +38,18 @@ def msg(text: str) -> str:
 
 def best_language(wanted: str | None) -> str:
     """The language of `LANGUAGES` to write in for somebody who wants `wanted` (BCP 47): `de-AT` gets `de`."""
-    return negotiate_locale([(wanted or DEFAULT).replace("-", "_")], LANGUAGES) or DEFAULT
+    # Lower case: of `DE-ch` Babel would answer `DE`, which is none of them.
+    return negotiate_locale([(wanted or DEFAULT).replace("-", "_").lower()], LANGUAGES) or DEFAULT
 
 
 def translate(text: str, language: str) -> str:
     """A marked text in this language; in English where there is no translation."""
-    return _catalog(best_language(language)).gettext(text)
+    # Of an empty text gettext gives the catalog's header.
+    return _catalog(best_language(language)).gettext(text) if text else ""
 
 
 def direction(language: str) -> str:
-    """How the language is written: `ltr` or `rtl`, as HTML's `dir` has it."""
+    """How the language is written: `LTR` or `RTL`, as HTML's `dir` has it."""
     return str(Locale.parse(best_language(language)).text_direction)
 
 
@@ -60,19 +65,35 @@ Value = str | Spoken
 
 
 def speak(value: Value, language: str) -> str:
-    """A value as text: a text is the same in every language."""
-    return value if isinstance(value, str) else value.spoken(language)
+    """A value as text: a text is the same in every language, but for what would turn the words around it."""
+    return harmless(value) if isinstance(value, str) else value.spoken(language)
+
+
+# What people call the states of a session and the roles at an event; the names in the code are for programs.
+_WORDS: Final = {
+    "pending": msg("pending"),
+    "accepted": msg("accepted"),
+    "confirmed": msg("confirmed"),
+    "rejected": msg("rejected"),
+    "canceled": msg("canceled"),
+    "withdrawn": msg("withdrawn"),
+    "owner": msg("owner"),
+    "organizer": msg("organizer"),
+    "coorganizer": msg("co-organizer"),
+    "track_organizer": msg("track organizer"),
+    "moderator": msg("moderator"),
+}
 
 
 @dataclass(frozen=True)
 class Word:
-    """A marked word or sentence."""
+    """A state or a role, by its name in the code; or a marked text."""
 
     text: str
 
     def spoken(self, language: str) -> str:
-        """Its translation."""
-        return translate(self.text, language)
+        """What it is called."""
+        return translate(_WORDS.get(self.text, self.text), language)
 
 
 @dataclass(frozen=True)
@@ -86,8 +107,7 @@ class Moment:
         """For example `Friday, November 27, 2026, 10:00 AM (GMT+09:00)`."""
         locale, zone = _locale(language), ZoneInfo(self.timezone)
         local = self.time.astimezone(zone)
-        day, clock = format_date(local, "full", locale), format_time(local, "short", zone, locale)
-        return f"{day}, {clock} ({get_timezone_gmt(local, 'long', locale)})"
+        return _at(local, format_time(local, "short", zone, locale), language)
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,7 @@ class Period:
             parts = (Moment(each, self.timezone).spoken(language) for each in (begin, end))
             return _DASH.join(parts)
         clocks = _DASH.join(format_time(each, "short", zone, locale) for each in (begin, end))
-        return f"{format_date(begin, 'full', locale)}, {clocks} ({get_timezone_gmt(begin, 'long', locale)})"
+        return _at(begin, clocks, language)
 
 
 @dataclass(frozen=True)
@@ -147,7 +167,7 @@ class Listing:
         """For example `A, B, and C`."""
         if not self.values:
             return translate(self.empty, language)
-        return format_list([speak(value, language) for value in self.values], locale=_locale(language))
+        return format_list([_beside_text(value, language) for value in self.values], locale=_locale(language))
 
 
 @dataclass(frozen=True)
@@ -159,11 +179,27 @@ class Labelled:
 
     def spoken(self, language: str) -> str:
         """For example `Harbour Conference (Friday, …)`."""
-        return f"{self.name} ({speak(self.value, language)})"
+        return f"{_beside_text(self.name, language)} ({speak(self.value, language)})"
 
 
+def _at(day: datetime, clock: str, language: str) -> str:
+    locale = _locale(language)
+    return translate(_AT, language).format(
+        day=format_date(day, "full", locale), clock=clock, offset=get_timezone_gmt(day, "long", locale)
+    )
+
+
+def _beside_text(value: Value, language: str) -> str:
+    """A value next to others or to words: its letters may run the other way."""
+    shown = speak(value, language)
+    return isolated(shown) if direction(language) == RTL else shown
+
+
+_AT: Final = msg("{day}, {clock} ({offset})")
 _DASH: Final = " \u2013 "
 NO_TIME: Final = msg("no time yet")
+# For a `Listing` of events.
+NO_EVENTS: Final = msg("none at the moment")
 
 
 @cache
@@ -171,8 +207,12 @@ def _catalog(language: str) -> NullTranslations:
     return Translations.load(TRANSLATIONS, [language])
 
 
-@cache
+@lru_cache(maxsize=256)
 def _locale(language: str) -> Locale:
-    """The person's own habits (`de-AT`), as long as the texts are in that language too."""
-    wanted, written = Locale.parse(language.replace("-", "_")), best_language(language)
-    return wanted if wanted.language == written else Locale.parse(written)
+    """The person's own habits (`de-AT`), as long as Babel knows them and the texts are in that language too."""
+    written = Locale.parse(best_language(language))
+    try:
+        wanted = Locale.parse(language.replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        return written
+    return wanted if wanted.language == written.language else written

@@ -22,7 +22,8 @@ from inscriptis.model.config import ParserConfig
 from lxml.html import fragment_fromstring
 
 from app.api.helpers.placeholders import PLACEHOLDERS
-from app.language import DEFAULT, Value, speak, translate
+from app.bidi import ISOLATE, POP, isolate_placeholders, isolate_placeholders_in_html
+from app.language import DEFAULT, RTL, Value, direction, speak, translate
 
 MASK = "********"
 
@@ -131,8 +132,8 @@ def compile_notification(action: str, entry: NotifTemplate, language: str = DEFA
     Raises:
         TemplateError: see `parse`; or the translation has other placeholders than the English text.
     """
-    title = _translated(entry["title"], language, f"{action}, title")
-    message = _translated(entry["message"], language, f"{action}, message")
+    title = _line(entry["title"], language, f"{action}, title")
+    message = _message(entry["message"], language, f"{action}, message")
     return Compiled(
         line=parse(title, f"{action}, title"),
         html=parse(message, f"{action}, message"),
@@ -147,8 +148,8 @@ def compile_mail(action: str, entry: MailTemplate, language: str = DEFAULT) -> C
         TemplateError: see `parse`; or the translation has other placeholders than the English text; or a placeholder
             stands where a mail cannot show it; or the secret is not one of the message, or stands in the subject.
     """
-    subject = _translated(entry["subject"], language, f"{action}, subject")
-    message, secret = _translated(entry["message"], language, f"{action}, message"), entry.get("secret")
+    subject = _line(entry["subject"], language, f"{action}, subject")
+    message, secret = _message(entry["message"], language, f"{action}, message"), entry.get("secret")
     compiled = Compiled(
         line=parse(subject, f"{action}, subject"),
         html=parse(style(message), f"{action}, message"),
@@ -162,6 +163,16 @@ def compile_mail(action: str, entry: MailTemplate, language: str = DEFAULT) -> C
     if secret and (secret not in declared or secret in compiled.line.placeholders):
         raise TemplateError(f"{action}: the secret {secret!r} must stand in the message, and only there.")
     return compiled
+
+
+def _line(source: str, language: str, where: str) -> str:
+    translation = _translated(source, language, where)
+    return isolate_placeholders(translation) if direction(language) == RTL else translation
+
+
+def _message(source: str, language: str, where: str) -> str:
+    translation = _translated(source, language, where)
+    return isolate_placeholders_in_html(translation) if direction(language) == RTL else translation
 
 
 def _translated(source: str, language: str, where: str) -> str:
@@ -209,6 +220,9 @@ def html_to_text(source: str) -> str:
         address = anchor.get("href")
         if address and address != anchor.text_content():
             anchor.tail = f" <{address}>{anchor.tail or ''}"
+    for isolate in tree.iter("bdi"):
+        isolate.text = f"{ISOLATE}{isolate.text or ''}"
+        isolate.tail = f"{POP}{isolate.tail or ''}"
     text: str = Inscriptis(tree, ParserConfig(css=CSS_PROFILES["strict"])).get_text()
     return text.strip()
 
