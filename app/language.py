@@ -198,8 +198,6 @@ def _beside_text(value: Value, language: str) -> str:
 _AT: Final = msg("{day}, {clock} ({offset})")
 _DASH: Final = " \u2013 "
 NO_TIME: Final = msg("no time yet")
-# For a `Listing` of events.
-NO_EVENTS: Final = msg("none at the moment")
 
 
 @cache

@@ -9,7 +9,6 @@ from app.api.jsonapi.timestamps import EARLIEST, LATEST
 from app.bidi import harmless, isolate_placeholders, isolate_placeholders_in_html
 from app.language import (
     LANGUAGES,
-    NO_EVENTS,
     Labelled,
     Listing,
     Moment,
@@ -24,6 +23,7 @@ from app.language import (
 )
 from app.models.event import ROLES
 from app.models.session import SESSION_STATES
+from app.periodic.reminders import NO_EVENTS
 
 MORNING = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.api import sessions as sessions_module
+from app.bidi import harmless
 from app.models import (
     Activity,
     Event,
@@ -387,6 +388,7 @@ def test_a_hostile_name_arrives_as_text(api: Api, people: People, owner: User, s
     session_id = propose(api, sam, event, [speaker], title=name).json["data"]["id"]
     answer = api.as_(owner).update(f"/v1/sessions/{session_id}", "session", session_id, state="accepted")
     assert answer.json["data"]["attributes"]["title"] == name
+    name = harmless(name)
     escaped = html.escape(name, quote=True)
     for user, expected in ((owner, f"New session proposal for {name}"), (sam, f"{name} was accepted")):
         [item] = api.as_(user).get(f"/v1/users/{user.id}/notifications").json["data"]

@@ -16,8 +16,9 @@ from app.api.helpers import mail, notification
 from app.api.helpers.system_mails import MAILS
 from app.api.helpers.system_notifications import NOTIFS
 from app.bidi import harmless
-from app.language import LANGUAGES, NO_EVENTS, Labelled, Listing, Moment
+from app.language import LANGUAGES, Labelled, Listing, Moment
 from app.models import Event, EventInvoice, Mail, Notification, Order, Session, User, db
+from app.periodic.reminders import NO_EVENTS
 from tests.conftest import People
 from tests.support.hostile import HOSTILE, assert_closed, assert_one_line, tags
 
