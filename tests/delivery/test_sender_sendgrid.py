@@ -96,13 +96,20 @@ def test_a_throttled_mail_waits_as_long_as_sendgrid_says_and_the_others_with_it(
         429, {"errors": [{"message": "too many requests"}]}, {"X-RateLimit-Reset": str(int(time.time()) + 600)}
     )
     with saying(USUAL, reset) as server:
-        queue(3)
-        send(server)
+        queue(4)
+        assert send(server) == {"sent": 1, "deferred": 3}
+        assert len(server.requests) == 2, "the others need not be tried"
     waits = db.session.execute(
         text("SELECT extract(epoch FROM next_attempt_at - now()) FROM mails WHERE error_class = 'throttled'")
     ).scalars()
     assert all(580 < float(wait) < 640 for wait in waits)
-    assert [mail.error_class for mail in rows()][:2] == [None, "throttled"]
+    db.session.rollback()
+    assert [(mail.error_class, mail.attempts) for mail in rows()] == [
+        (None, 1),
+        ("throttled", 1),
+        ("throttled", 0),
+        ("throttled", 0),
+    ]
     assert "too many requests" in rows()[1].last_error
 
 

@@ -46,8 +46,11 @@ class Raw:
     data: bytes
 
 
+@dataclass(frozen=True)
 class Pours:
-    """202, with a body that does not end."""
+    """An answer with a body that does not end."""
+
+    status: str = "202 Accepted"
 
 
 class Unread(Drop):
@@ -235,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(step, Drip):
             self._drip(step)
         elif isinstance(step, Pours):
-            self._pour()
+            self._pour(step.status)
 
     def _say(self, answer: Says) -> None:
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
@@ -253,8 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
             while not self.server.sendgrid.stopped.wait(step.seconds):
                 self.wfile.write(b"x")
 
-    def _pour(self) -> None:
-        self.wfile.write(b"HTTP/1.1 202 Accepted\r\nX-Message-Id: SG-poured\r\n\r\n")
+    def _pour(self, status: str) -> None:
+        self.wfile.write(f"HTTP/1.1 {status}\r\nLocation: /v4\r\n\r\n".encode())
         with contextlib.suppress(OSError):  # the client has had enough
             while not self.server.sendgrid.stopped.is_set():
                 self.wfile.write(b"x" * 65536)

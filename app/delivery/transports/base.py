@@ -150,7 +150,8 @@ class TransportError(Exception):
     Attributes:
         kind: the class, as the `error_class` column has it.
         reply: what the provider answered; `code`, `enhanced` and `response` are its parts.
-        connection_lost: whether the provider cannot be reached any more, so that the rest of a batch need not be tried.
+        connection_lost: whether the provider cannot be reached any more, or takes no mail of ours for now, so that the
+            rest of a batch need not be tried.
         maybe_accepted: whether the provider may have taken the mail all the same: a second try may double it.
         provider: the transport's name; None if the error came before one was chosen.
     """

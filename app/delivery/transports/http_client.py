@@ -98,7 +98,7 @@ def new_session(context: ssl.SSLContext) -> requests.Session:
 
     The environment has no say: no proxy, no other authorities, no `.netrc` that would send another password.
     """
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     adapter = _Adapter(context)
     session.mount("https://", adapter)
@@ -146,6 +146,13 @@ def _read(response: requests.Response) -> bytes:
     except (requests.RequestException, http.client.HTTPException, OSError, HTTPError):
         response.raw.close()
     return body
+
+
+class _Session(requests.Session):
+    """requests' own, which even where redirects are not followed would read all of their bodies."""
+
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        return None
 
 
 class _TimedReader(io.RawIOBase):

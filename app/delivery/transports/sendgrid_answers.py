@@ -72,7 +72,10 @@ def refusal(answer: Answer, what: str, secret: str) -> TransportError:
     said = f"{what}: {answer.status} {reply.response}".rstrip(" .")
     if kind == "throttled":
         wait = retry_after(answer.headers, time.time())
-        return ThrottledError(f"{said}. {_ADVICE[kind]}", reply, provider=PROVIDER, retry_after=wait)
+        # The limit is the account's: the rest of a batch would only meet it too.
+        return ThrottledError(
+            f"{said}. {_ADVICE[kind]}", reply, provider=PROVIDER, connection_lost=True, retry_after=wait
+        )
     if kind == "transient":
         unsure = answer.status in _GATEWAY
         return TransientError(f"{said}. {_ADVICE[kind]}", reply, provider=PROVIDER, maybe_accepted=unsure)

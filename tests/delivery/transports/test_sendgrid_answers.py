@@ -68,7 +68,7 @@ def test_an_answer_has_its_class(answer: Says, kind: str) -> None:
         error = failure(transport)
         assert (error.kind, error.code) == (kind, answer.status)
         assert error.maybe_accepted == (answer.status == 502)
-        assert not error.connection_lost
+        assert error.connection_lost == (kind == "throttled"), "the rest of a batch is not tried"
         assert error.provider == "sendgrid"
         assert f"{HOST}:{server.port}" in str(error)
         # Whatever it was, the next mail leaves, over the same connection.
@@ -248,6 +248,21 @@ def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(status: int) -
         assert error.kind == "configuration"
         assert "SENDGRID_API_URL" in str(error)
         assert (len(server.requests), other.connections) == (1, 0)
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "//", "\xff", "javascript:alert(1)", "", "http://user:x@[v1.a]/"])
+def test_a_redirect_to_nowhere_is_only_a_wrong_answer(target: str) -> None:
+    with SendGridServer(script=[Says(302, "", {"Location": target}), USUAL]) as server:
+        with transport_to(server.url) as transport:
+            assert failure(transport).kind == "configuration"
+            transport.send(envelope())
+        assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize("status", ["302 Found", "400 Bad Request", "503 Busy"])
+def test_an_answer_without_an_end_is_read_in_part_only(status: str) -> None:
+    with SendGridServer(script=[Pours(status)]) as server, transport_to(server.url, data_timeout=60.0) as transport:
+        assert failure(transport).code == int(status[:3])
 
 
 @pytest.mark.parametrize("key", ["SG.a\r\nX-Evil: 1", "SG. a", "schlüssel", "\x00", ""])
