@@ -20,6 +20,7 @@ from app.embedded.stack import EmbeddedStack
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.base import utc_now
 from tests.support.api import Api
+from tests.support.triggers import pytest_runtest_call  # noqa: F401 - pytest finds its hooks by name
 
 # One argon2 hash for all the people of the tests: making one takes as long as a whole test.
 PASSWORD = "correct horse battery"

@@ -61,6 +61,7 @@ def test_an_unknown_address_is_asked_by_mail(api: Api, owner: User, event: Event
     assert db.session.scalars(select(PaperInvite)).one().inviter_id == owner.id
 
 
+@pytest.mark.triggers("mail:Invitation For Papers", "notif:Invitation For Papers")
 def test_an_account_with_the_address_is_asked_in_the_app_too_and_in_its_language(
     api: Api, people: People, owner: User, event: Event, call: SpeakersCall
 ) -> None:

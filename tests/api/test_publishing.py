@@ -42,6 +42,7 @@ def nobody_was_told() -> bool:
     return count(Notification) == count(Mail) == count(Happening) == 0
 
 
+@pytest.mark.triggers("mail:Event Published", "notif:Event Published")
 def test_publishing_tells_organizers_and_speakers_once(api: Api, people: People, owner: User, draft: Event) -> None:
     sam = people.user("sam@example.org")
     people.speaker(draft, sam)

@@ -46,6 +46,7 @@ def nobody_was_told() -> bool:
 
 
 @pytest.mark.parametrize("state", ["pending", "accepted", "confirmed"])
+@pytest.mark.triggers("mail:Session Schedule Change", "notif:Session Schedule Change")
 def test_another_time_tells_organizers_and_speakers_once(
     api: Api, people: People, owner: User, sam: User, state: str
 ) -> None:

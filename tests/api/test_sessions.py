@@ -82,6 +82,7 @@ def nobody_was_told() -> bool:
 # --- proposing
 
 
+@pytest.mark.triggers("mail:New Session Proposal", "notif:New Session Proposal")
 def test_a_proposal_tells_owner_organizers_and_coorganizers_once_and_mails_its_speakers(
     api: Api, people: People, owner: User, sam: User
 ) -> None:
@@ -217,6 +218,7 @@ def test_people_and_speakers_who_were_removed_are_not_told(api: Api, people: Peo
 
 
 @pytest.mark.parametrize("state", ["accepted", "rejected"])
+@pytest.mark.triggers("mail:Session Accept or Reject", "notif:Session Accept or Reject")
 def test_a_decision_tells_each_speaker_once(api: Api, people: People, owner: User, sam: User, state: str) -> None:
     event = people.event(owner)
     kim = people.user("kim@example.org")
