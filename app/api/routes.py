@@ -18,6 +18,8 @@ from app.api.admin import (
     MessageSettingList,
     SettingDetail,
 )
+from app.api.attendees import AttendeeDetail, AttendeeList
+from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.events import EventDetail, EventList
 from app.api.health import health, metrics, ready
 from app.api.jsonapi.table import Permission, Route, register
@@ -28,12 +30,14 @@ from app.api.notifications import (
     NotificationUser,
     notification_count,
 )
+from app.api.orders import OrderDetail, OrderList, resend_order_mails
 from app.api.paper_invites import PaperInviteDetail, PaperInviteList
 from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
 from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
 from app.api.speakers_calls import EventSpeakersCall, SpeakersCallDetail, SpeakersCallList
 from app.api.test_mail import send_test_mail
+from app.api.tickets import TicketDetail, TicketList
 from app.api.users import UserDetail, UserList
 from app.auth.views import ask_for_reset, change_password, create_session, reset_password, verify_email
 from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
@@ -88,6 +92,25 @@ V1: Final = (
     Route("speakers_call_paper_invite_list", ["/speakers-calls/<int:speakers_call_id>/paper-invites"],
           PaperInviteList, can(GET=logged_in)),
     Route("paper_invite_detail", ["/paper-invites/<int:id>"], PaperInviteDetail, can(GET=logged_in)),
+    # --- tickets, attendees, orders, invoices
+    Route("ticket_list", ["/tickets"], TicketList, can(GET=anyone, POST=logged_in)),
+    Route("event_ticket_list", ["/events/<int:event_id>/tickets"], TicketList, can(GET=anyone)),
+    Route("ticket_detail", ["/tickets/<int:id>"], TicketDetail,
+          can(GET=anyone, PATCH=logged_in, DELETE=logged_in)),
+    Route("attendee_list", ["/attendees"], AttendeeList, can(GET=logged_in, POST=logged_in)),
+    Route("event_attendee_list", ["/events/<int:event_id>/attendees"], AttendeeList, can(GET=logged_in)),
+    Route("order_attendee_list", ["/orders/<int:order_id>/attendees"], AttendeeList, can(GET=logged_in)),
+    Route("attendee_detail", ["/attendees/<int:id>"], AttendeeDetail,
+          can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
+    Route("order_list", ["/orders"], OrderList, can(GET=logged_in, POST=logged_in)),
+    Route("event_order_list", ["/events/<int:event_id>/orders"], OrderList, can(GET=logged_in)),
+    Route("order_detail", ["/orders/<int:id>"], OrderDetail, can(GET=logged_in, PATCH=logged_in)),
+    Route("order_resend", ["/orders/resend-email"], resend_order_mails, can(POST=logged_in)),
+    Route("event_invoice_list", ["/event-invoices"], EventInvoiceList, can(GET=logged_in)),
+    Route("event_event_invoice_list", ["/events/<int:event_id>/event-invoices"], EventInvoiceList,
+          can(GET=logged_in)),
+    Route("event_invoice_detail", ["/event-invoices/<int:id>"], EventInvoiceDetail,
+          can(GET=logged_in, PATCH=admin)),
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
@@ -114,7 +137,8 @@ ROOT: Final = (
     Route("reset_submit", ["/reset-password"], reset_submit, can(POST=anyone)),
     Route("front_end_page", ["/events/<identifier>", "/events/<identifier>/sessions/<int:session_id>",
                              "/events/<identifier>/cfs", "/events/<identifier>/cfs/new",
-                             "/events/<identifier>/cfs/<hash>", "/events/<identifier>/cfs/<hash>/new"],
+                             "/events/<identifier>/cfs/<hash>", "/events/<identifier>/cfs/<hash>/new",
+                             "/orders/<identifier>", "/tickets/<identifier>", "/event-invoices/<identifier>"],
           front_end_page, can(GET=anyone)),
 )
 # fmt: on

@@ -23,6 +23,8 @@ LINKS_PER_ADDRESS: Final = "30 per minute; 200 per hour"
 LINKS_PER_ACCOUNT: Final = "5 per hour"
 # Each holds a thread of the web server until the mail server has answered.
 TEST_MAILS_PER_ACCOUNT: Final = "10 per minute; 60 per hour"
+# Asking for the mails of an order once more.
+RESENDS_PER_ACCOUNT: Final = "5 per minute"
 
 limiter: Final = Limiter(key_func=get_remote_address, default_limits=[])
 

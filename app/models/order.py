@@ -28,6 +28,8 @@ from app.models.user import User
 
 INITIALIZING, PENDING, COMPLETED, CANCELLED, EXPIRED = "initializing", "pending", "completed", "cancelled", "expired"
 ORDER_STATUSES = (INITIALIZING, PENDING, COMPLETED, CANCELLED, EXPIRED)
+# Those in which an order still changes what it is for.
+OPEN_STATUSES = (INITIALIZING, PENDING)
 
 DUE, PAID = "due", "paid"
 INVOICE_STATUSES = (DUE, PAID)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import update
 
 from app.models import (
     Activity,
+    Attendee,
     Event,
+    EventInvoice,
     EventRole,
     Happening,
     Mail,
     Notification,
+    Order,
     PaperInvite,
     Session,
     Speaker,
     SpeakersCall,
+    Ticket,
     User,
     db,
 )
@@ -38,6 +43,8 @@ class World:
 
     The event is published, `draft` is not; `session` is accepted, `pending` is not; both are the speaker's.
     The notification is the owner's. The event's call for papers is public, the draft's private; both are open.
+    The open order is the speaker's, its attendee is a guest; in `other_order`, which
+    the organizer bought, is `other_attendee`.
     """
 
     people: dict[str, User]
@@ -50,7 +57,7 @@ class World:
 
     def undelete(self) -> None:
         """Bring back what was deleted: the rows are kept."""
-        for model in (Event, Session, Speaker, Notification):
+        for model in (Event, Session, Speaker, Notification, Ticket, Attendee):
             db.session.execute(update(model).where(model.deleted_at.is_not(None)).values(deleted_at=None))
         for name, event, privacy in CALLS:
             if db.session.get(SpeakersCall, self.ids[name]) is None:
@@ -65,6 +72,15 @@ def make_world(people: People, api: Api) -> World:
     speaker = Speaker(name="Ana", email="speaker@example.org", event=event, user=cast["speaker"])
     talks = [Session(title=state, state=state, event=event, speakers=[speaker]) for state in ("accepted", "pending")]
     happening = Happening(action="Test", title="News", message="<b>News</b>")
+    ticket = Ticket(name="Standard", price=Decimal("12.50"), currency="EUR", event=event)
+    orders = [
+        Order(event=event, user=cast["speaker"], status="pending", amount=ticket.price, currency="EUR"),
+        Order(event=event, user=cast["organizer"], status="completed", amount=0, completed_at=utc_now()),
+    ]
+    attendees = [
+        Attendee(firstname="Gus", email=email, event=event, ticket=ticket, order=order, user=order.user)
+        for order, email in zip(orders, ("guest@example.org", "other-guest@example.org"), strict=True)
+    ]
     rows = {
         "event": event,
         "draft": draft,
@@ -74,6 +90,12 @@ def make_world(people: People, api: Api) -> World:
         "call": (call := _call("public", event=event)),
         "private_call": _call("private", event=draft),
         "paper_invite": PaperInvite(email="asked@example.org", speakers_call=call),
+        "ticket": ticket,
+        "order": orders[0],
+        "other_order": orders[1],
+        "attendee": attendees[0],
+        "other_attendee": attendees[1],
+        "event_invoice": EventInvoice(event=event, month=utc_now().date(), amount=Decimal(1), currency="EUR"),
         "notification": Notification(user=cast["owner"], happening=happening),
         "mail": Mail(
             recipient="ana@example.org",

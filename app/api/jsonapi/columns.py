@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Integer, String, and_, case, inspect, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    Numeric,
+    String,
+    and_,
+    case,
+    inspect,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.api.jsonapi.access import ResourceType, find_type
@@ -13,7 +26,7 @@ from app.api.jsonapi.schema import ToOne
 from app.api.viewer import Viewer
 
 # The kinds of columns that are compared; others (JSON, encrypted text) are only asked whether they are null.
-COMPARED = (Boolean, Integer, BigInteger, String, DateTime)
+COMPARED = (Boolean, Integer, BigInteger, Numeric, String, DateTime, Date)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ import re
 import unicodedata
 import zoneinfo
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
+from babel.numbers import list_currencies
 from marshmallow import ValidationError, fields
 
 from app.api.helpers.addresses import AddressError, check_address
@@ -88,6 +90,54 @@ class WholeNumber(fields.Field[int]):
         if not isinstance(value, int) or isinstance(value, bool) or not self.minimum <= value <= self.maximum:
             raise ValidationError(f"This must be a whole number from {self.minimum} to {self.maximum}.")
         return value
+
+
+class DecimalNumber(fields.Field[Decimal]):
+    """A JSON number with at most two decimals, from `minimum` to `maximum`; exact in between, as an amount must be.
+
+    Python writes a float in the shortest digits that stand for it, so that 12.34 comes in as 12.34, not as the binary
+    number next to it.
+    """
+
+    def __init__(self, minimum: int, maximum: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.minimum, self.maximum = minimum, maximum
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> float | None:  # noqa: ARG002 - marshmallow's
+        return None if value is None else float(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:  # noqa: ARG002 - marshmallow's
+        allowed = f"This must be a number from {self.minimum} to {self.maximum} with at most two decimals."
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.minimum <= value <= self.maximum:
+            raise ValidationError(allowed)
+        number = Decimal(repr(value))
+        if number != round(number, 2):
+            raise ValidationError(allowed)
+        return abs(number)
+
+
+class Day(fields.Field[date]):
+    """A day of the calendar, like `2026-11-21`; read-only."""
+
+    def __init__(self) -> None:
+        super().__init__(dump_only=True)
+
+    def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002 - marshmallow's
+        return None if value is None else value.isoformat()
+
+
+class Currency(fields.Field[str]):
+    """The code of a currency (ISO 4217), for example `EUR`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:  # noqa: ARG002 - marshmallow's
+        if not isinstance(value, str) or value not in _currencies():
+            raise ValidationError("This must be the code of a currency, for example EUR.")
+        return value
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(list_currencies())
 
 
 class Timestamp(fields.Field[datetime]):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Integer, String
+from sqlalchemy import Boolean, ColumnElement, Date, DateTime, Integer, Numeric, String
 from sqlalchemy.types import TypeEngine
 
 from app.api.jsonapi.jsontext import MAX_BIGINT, parse_id
@@ -66,6 +69,8 @@ IDENTITIES: Final[Mapping[str, Operator]] = MappingProxyType(
 )
 RELATIONS: Final = frozenset({"has", "any"})
 MAX_LIST: Final = 200
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def convert(kind: TypeEngine[Any], value: object, *, is_text: bool) -> Any:
@@ -80,8 +85,12 @@ def convert(kind: TypeEngine[Any], value: object, *, is_text: bool) -> Any:
         if not isinstance(value, str):
             raise ValueError("the value must be a time like 2026-11-21T10:00:00Z")  # noqa: TRY004 - a client's value
         return parse_timestamp(value)
+    if isinstance(kind, Date):
+        return _day(value)
     if isinstance(kind, Integer):
         return _integer(value)
+    if isinstance(kind, Numeric):
+        return _decimal(value, is_text=is_text)
     if isinstance(kind, String):
         if not isinstance(value, str):
             raise ValueError("the value must be a text")  # noqa: TRY004 - a client's value
@@ -116,3 +125,18 @@ def _integer(value: object) -> int:
     if number is None:
         raise ValueError("the value must be a whole number")
     return number
+
+
+def _decimal(value: object, *, is_text: bool) -> Decimal:
+    """A number of JSON, or the text of one; longer ones than any column has are refused."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    text = repr(value) if is_number else value if is_text else None
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        raise ValueError("the value must be a number of at most 15 digits before the point and 6 behind it")
+    return Decimal(text)
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("the value must be a day like 2026-11-21")
+    return date.fromisoformat(value)

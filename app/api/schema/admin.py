@@ -11,7 +11,7 @@ from app.api.helpers.system_mails import MAILS as MAIL_TEXTS
 from app.api.helpers.system_notifications import NOTIFS
 from app.api.helpers.templates import MASK
 from app.api.jsonapi.access import ResourceType, register_type
-from app.api.jsonapi.fields import Choice, EmailAddress, StrictBoolean, Text, Timestamp, WholeNumber
+from app.api.jsonapi.fields import Choice, DecimalNumber, EmailAddress, StrictBoolean, Text, Timestamp, WholeNumber
 from app.api.jsonapi.schema import Schema
 from app.models import MessageSettings
 from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS
@@ -87,6 +87,8 @@ class SettingSchema(Schema):
     smtp_username = Text(255, allow_none=True)
     smtp_password = Secret()
     smtp_encryption = Choice(SMTP_ENCRYPTIONS)
+    order_expiry_time = WholeNumber(1, 43_200)
+    service_fee = DecimalNumber(0, 100)
 
 
 class TemplateText(Text):
