@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -55,6 +56,8 @@ def test_both_addresses_show_the_one_row(admin: Api) -> None:
         "smtp-username",
         "smtp-password",
         "smtp-encryption",
+        "order-expiry-time",
+        "service-fee",
     }
 
 
@@ -247,3 +250,16 @@ def test_a_mail_server_that_is_not_changed_is_not_asked_for(
     db.session.commit()
     assert write(admin, smtp_host="127.0.0.1", app_name="Harbour").status_code == 200
     assert write(admin, smtp_host=None).status_code == 200
+
+
+def test_the_settings_of_orders_are_numbers_within_bounds(admin: Api) -> None:
+    assert write(admin, order_expiry_time=43_200, service_fee=2.75).status_code == 200
+    assert (stored().order_expiry_time, stored().service_fee) == (43_200, Decimal("2.75"))
+    assert admin.get("/v1/settings/1").json["data"]["attributes"]["service-fee"] == 2.75
+    for name, odd in (
+        *(("order-expiry-time", odd) for odd in (0, 43_201, 1.5, "15", None, True)),
+        *(("service-fee", odd) for odd in (-0.01, 100.01, 2.755, "2", None, True)),
+    ):
+        answer = write(admin, **{name: odd})
+        assert answer.status_code == 422, (name, odd)
+        assert pointer_of(answer) == f"/data/attributes/{name}"
