@@ -141,6 +141,9 @@ def _check_parts(name: str, url: str, shape: str) -> None:
 def _web_address(env: dict[str, str], name: str, default: str) -> str:
     value = env.get(name) or default
     scheme, _, rest = value.partition("://")
+    if "@" in rest.partition("/")[0]:
+        # Not repeated here: what stands before the @ may be a password.
+        raise ConfigurationError(f"{name} has a user in it: write it like https://events.example.org, without one.")
     if scheme not in ("http", "https") or not rest.strip("/"):
         raise ConfigurationError(f"{name} is {value!r}: set it to an address such as https://events.example.org.")
     return value.rstrip("/")

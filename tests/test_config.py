@@ -66,6 +66,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("FRONTEND_URL", "events.example.org", "https://events.example.org"),
         ("FRONTEND_URL", "https://", "https://events.example.org"),
         ("SENDGRID_API_URL", "api", "https://events.example.org"),
+        ("SENDGRID_API_URL", "https://gate:s3cret@api.example.org/x", "without one"),
+        ("FRONTEND_URL", "http://s3cret@events.example.org", "without one"),
         ("MAIL_ALLOW_PRIVATE_HOSTS", "perhaps", "set it to true or false"),
         ("RATE_LIMITS", "2", "set it to true or false"),
         ("TRUSTED_PROXIES", "one", "set it to a number"),

@@ -86,6 +86,11 @@ def test_the_next_address_is_tried_if_one_does_not_answer() -> None:
             assert sock.getpeername() == server.getsockname()
 
 
+def test_without_time_nothing_is_tried() -> None:
+    with pytest.raises(TimeoutError, match="the time for it ran out"):
+        connect("mail.example.org", 25, 0.0, allow_private=True, resolve=lambda *_: at(HOST))
+
+
 def test_where_nobody_listens_the_error_says_so() -> None:
     with closing(socket.socket()) as unused:
         unused.bind((HOST, 0))

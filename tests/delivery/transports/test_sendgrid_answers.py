@@ -222,6 +222,12 @@ def test_a_connection_that_rested_long_is_not_used_again(monkeypatch: pytest.Mon
         assert (len(server.mails), server.connections) == (2, 2)
 
 
+def test_without_time_nothing_is_asked() -> None:
+    with SendGridServer() as server, transport_to(server.url, data_timeout=0.0) as transport:
+        error = failure(transport)
+        assert (error.kind, error.maybe_accepted, server.requests) == ("connection", False, [])
+
+
 def test_an_interrupted_mail_leaves_no_connection_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     with SendGridServer() as server, transport_to(server.url) as transport:
         transport.send(envelope())
