@@ -48,6 +48,8 @@ class Application:
         return {
             "APP_ENVIRONMENT": self.environ.get("APP_ENVIRONMENT", "development"),
             "FRONTEND_URL": self.environ.get("FRONTEND_URL", self.url),
+            # The mail catcher is on this host, which outside development would be forbidden.
+            "MAIL_ALLOW_PRIVATE_HOSTS": self.environ.get("MAIL_ALLOW_PRIVATE_HOSTS", "true"),
             "PYTHONUNBUFFERED": "1",
         }
 

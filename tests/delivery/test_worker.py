@@ -112,6 +112,15 @@ def test_settings_changed_over_the_api_take_effect_in_the_running_worker(usher: 
     assert len(usher.caught()) == 1
 
 
+def test_a_test_mail_leaves_from_the_web_process_at_once(usher: Usher) -> None:
+    answer = usher.http.post(f"{usher.application.url}/v1/test-mail", json={"recipient": "ana@example.org"}, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["response"].startswith("250 ")
+    [message] = usher.caught()
+    assert message["X-RcptTo"] == "ana@example.org"
+    assert usher.statuses() == {}
+
+
 def test_switching_the_service_takes_effect_in_the_running_worker_at_once(
     usher: Usher, sendgrid: SendGridServer
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.embedded.application import Application
 from app.embedded.stack import EmbeddedStack
 
 SENDER = "sender@example.org"
@@ -115,3 +116,11 @@ def test_an_open_connection_does_not_hold_up_the_end_of_the_catcher(client: smtp
     assert "Traceback" not in log.read_text()
     with smtplib.SMTP("127.0.0.1", stack.mail_port, timeout=20) as another:
         assert send(another, stack, b"Subject: after\r\n\r\n\r\n").endswith(b"Subject: after\r\n\r\n\r\n")
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "true"), ({"MAIL_ALLOW_PRIVATE_HOSTS": "false"}, "false")])
+def test_the_catcher_may_be_sent_to_in_every_environment(
+    stack: EmbeddedStack, given: dict[str, str], used: str
+) -> None:
+    application = Application(stack, 5000, {"APP_ENVIRONMENT": "staging", **given})
+    assert application.env["MAIL_ALLOW_PRIVATE_HOSTS"] == used
