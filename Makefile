@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 5000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo dev test lint format bench translations lock clean
+.PHONY: help setup demo dev test lint format bench docs translations lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ format: setup  ## let ruff format and mend what it can
 
 bench: setup  ## the benchmarks; figures go to benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: setup  ## write docs/actions.md anew, from the declarations of all actions
+	@$(BIN)/python manage.py actions > docs/actions.md.new && mv docs/actions.md.new docs/actions.md
 
 translations: setup  ## collect the texts for translators, and compile what they have written
 	$(BIN)/pybabel -q extract -F babel.cfg -k msg --no-wrap --sort-by-file --add-location file --omit-header -o app/translations/messages.pot app

@@ -118,6 +118,20 @@ def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None
     assert_no_table_is_read_whole(seen)
 
 
+def test_the_statistics_of_mails_read_only_those_of_the_last_month(api: Api, user: User, people: People) -> None:
+    age = "id * interval '1 hour'"
+    db.session.execute(text(f"UPDATE mails SET time = now() - {age}, sent_at = sent_at - {age}"))
+    db.session.commit()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE mails"))
+    admin = api.as_(people.admin())
+    with statements() as seen:
+        answer = admin.get("/v1/admin/statistics/mails")
+    assert 0 < answer.json["data"]["attributes"]["thirty-days"] < ROWS / 10
+    assert len(seen) == 2
+    assert_no_table_is_read_whole(seen)
+
+
 def test_finding_claiming_and_ending_mails_is_done_by_an_index(user: User) -> None:
     point_at(refused_port(), email_service="disable")
     with statements() as seen:

@@ -8,6 +8,7 @@ from flask import Response
 
 from app.api.helpers.log import record_activity
 from app.api.helpers.settings import get_config
+from app.api.helpers.system_mails import CRITICAL
 from app.api.helpers.templates import MASK
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Unprocessable
@@ -86,6 +87,12 @@ class MessageSettingDetail(DetailResource):
     """The switches of one action."""
 
     resource_type = MESSAGE_SETTING
+
+    def before_update(self, obj: MessageSettings, data: dict[str, Any], viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
+        """A critical action always sends its mails."""
+        if obj.action in CRITICAL and data.get("mail_status") is False:
+            detail = "These mails cannot be switched off: without them nobody could confirm an address or log in again."
+            raise Unprocessable(detail, pointer="/data/attributes/mail-status")
 
     def after_update(self, obj: MessageSettings, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """Log the change."""

@@ -33,9 +33,11 @@ from app.api.notifications import (
 from app.api.orders import OrderDetail, OrderList, resend_order_mails
 from app.api.paper_invites import PaperInviteDetail, PaperInviteList
 from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
+from app.api.previews import message_setting_preview
 from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
 from app.api.speakers_calls import EventSpeakersCall, SpeakersCallDetail, SpeakersCallList
+from app.api.statistics import mail_statistics
 from app.api.test_mail import send_test_mail
 from app.api.tickets import TicketDetail, TicketList
 from app.api.users import UserDetail, UserList
@@ -120,6 +122,10 @@ V1: Final = (
     Route("message_setting_list", ["/message-settings"], MessageSettingList, can(GET=admin)),
     Route("message_setting_detail", ["/message-settings/<int:id>"], MessageSettingDetail,
           can(GET=admin, PATCH=admin)),
+    Route("message_setting_preview", ["/message-settings/<int:id>/preview"], message_setting_preview,
+          can(GET=admin), is_jsonapi=True),
+    Route("admin_statistics_mail_detail", ["/admin/statistics/mails"], mail_statistics, can(GET=admin),
+          is_jsonapi=True),
     Route("activity_list", ["/activities"], ActivityList, can(GET=admin)),
     Route("activity_detail", ["/activities/<int:id>"], ActivityDetail, can(GET=admin)),
 )

@@ -9,6 +9,7 @@ from flask.cli import ScriptInfo
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app import create_app
+from app.commands.actions import actions
 from app.commands.admin import create_admin
 from app.commands.database import db_commands
 from app.commands.demo import demo
@@ -29,6 +30,7 @@ commands.add_command(demo)
 commands.add_command(create_admin)
 commands.add_command(rotate_settings_key)
 commands.add_command(db_commands)
+commands.add_command(actions)
 commands.add_command(periodic)
 
 

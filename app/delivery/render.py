@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -19,6 +20,16 @@ from app.models.types import cipher
 WHY: Final = msg("Sent by {app_name} because of something that concerns you there:")
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a mail says, as HTML and as text, and the language that it is written in."""
+
+    subject: str
+    html: str
+    text: str
+    language: str
+
+
 @cache
 def _layout() -> str:
     return resources.files("app").joinpath("templates/mail/layout.html").read_text(encoding="utf-8")
@@ -30,20 +41,8 @@ def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment
     Raises:
         PermanentError: its secret cannot be decrypted.
     """
-    body, text = mail.message, mail.text
-    if mail.secret:
-        secret = _decrypt(mail.secret)
-        body, text = body.replace(MASK, escape(secret)), text.replace(MASK, secret)
-    why = translate(WHY, mail.language).replace("{app_name}", sender.app_name)
-    html = _layout().format(
-        lang=mail.language,
-        dir=direction(mail.language),
-        subject=escape(mail.subject),
-        app_name=escape(sender.app_name),
-        frontend_url=escape(sender.frontend_url),
-        why=escape(why),
-        body=body,
-    )
+    content = Content(mail.subject, mail.message, mail.text, mail.language)
+    framed = frame(content, sender, secret=_decrypt(mail.secret) if mail.secret else None)
     return Envelope(
         mail_id=mail.id,
         action=mail.action,
@@ -54,10 +53,28 @@ def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment
         bcc=mail.bcc,
         reply_to=mail.reply_to,
         subject=mail.subject,
-        html=html,
-        text=f"{text}\n\n-- \n{sender.app_name} <{sender.frontend_url}>\n",
+        html=framed.html,
+        text=framed.text,
         attachments=attachments,
     )
+
+
+def frame(content: Content, sender: Sender, secret: str | None = None) -> Content:
+    """The message within what stands around every mail, and the secret in place of its asterisks."""
+    body, text = content.html, content.text
+    if secret:
+        body, text = body.replace(MASK, escape(secret)), text.replace(MASK, secret)
+    why = translate(WHY, content.language).replace("{app_name}", sender.app_name)
+    html = _layout().format(
+        lang=content.language,
+        dir=direction(content.language),
+        subject=escape(content.subject),
+        app_name=escape(sender.app_name),
+        frontend_url=escape(sender.frontend_url),
+        why=escape(why),
+        body=body,
+    )
+    return replace(content, html=html, text=f"{text}\n\n-- \n{sender.app_name} <{sender.frontend_url}>\n")
 
 
 def _decrypt(secret: str) -> str:

@@ -52,14 +52,18 @@ def read_service(connection: Connection, config: Config) -> Service:
     row = connection.execute(select(Setting.__table__).where(Setting.id == SETTING_ID)).one_or_none()
     if row is None:
         raise ConfigurationError("The table of settings is empty: run `python manage.py db upgrade`.")
-    sender = Sender(
-        address=row.email_from,
-        name=row.email_from_name or row.app_name,
-        app_name=row.app_name,
-        frontend_url=(row.frontend_url or config.frontend_url).rstrip("/"),
-    )
     configure = _CONFIGURE.get(row.email_service)
-    return Service(row.email_service, sender, configure(row, config) if configure else None)
+    return Service(row.email_service, sender_of(row, config), configure(row, config) if configure else None)
+
+
+def sender_of(settings: Setting | Row[Any], config: Config) -> Sender:
+    """In whose name mails are sent, as the settings say."""
+    return Sender(
+        address=settings.email_from,
+        name=settings.email_from_name or settings.app_name,
+        app_name=settings.app_name,
+        frontend_url=(settings.frontend_url or config.frontend_url).rstrip("/"),
+    )
 
 
 def _smtp(row: Row[Any], config: Config) -> SmtpConfig:

@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from app.api.helpers.mail import send_email
 from app.api.helpers.notification import send_notification
-from app.api.helpers.system_mails import MAILS
+from app.api.helpers.system_mails import CRITICAL, MAILS
 from app.api.helpers.system_notifications import NOTIFS
 from app.models import MessageSettings, db
-from app.models.mail import NEW_SESSION, USER_REGISTER
+from app.models.mail import NEW_SESSION, PASSWORD_RESET, USER_CONFIRM, USER_REGISTER
 from tests.conftest import People
 from tests.support.api import Api
-from tests.support.errors import pointer_of
+from tests.support.errors import errors_of, pointer_of
 from tests.support.rows import activities
 
 ATTRIBUTES = {
@@ -23,6 +23,7 @@ ATTRIBUTES = {
     "mail-status",
     "notification-status",
     "user-control-status",
+    "critical",
     "recipient",
     "email-subject",
     "email-message",
@@ -101,3 +102,31 @@ def test_rows_are_neither_made_nor_deleted_over_http(admin: Api) -> None:
     assert admin.get("/v1/message-settings/987654").status_code == 404
     wrong = {"data": {"type": "message-settings", "id": "1", "attributes": {}}}
     assert admin.patch("/v1/message-settings/1", wrong).status_code == 409
+
+
+# --- critical actions
+
+
+def test_critical_actions_say_so_and_always_send_their_mails(admin: Api) -> None:
+    items = admin.get("/v1/message-settings", **{"page[size]": 100}).json["data"]
+    critical = {item["attributes"]["action"] for item in items if item["attributes"]["critical"]}
+    assert critical == CRITICAL == {USER_CONFIRM, PASSWORD_RESET}
+    for action in critical:
+        setting = row(action)
+        path = f"/v1/message-settings/{setting.id}"
+        answer = admin.update(path, "message-setting", setting.id, mail_status=False, user_control_status=False)
+        assert answer.status_code == 422
+        assert pointer_of(answer) == "/data/attributes/mail-status"
+        assert "switched off" in errors_of(answer)[0]["detail"]
+        db.session.refresh(setting)
+        assert (setting.mail_status, setting.user_control_status) == (True, True)
+        same = admin.update(path, "message-setting", setting.id, mail_status=True, notification_status=False)
+        assert same.status_code == 200
+        assert same.json["data"]["attributes"]["critical"] is True
+
+
+@pytest.mark.parametrize("action", sorted(CRITICAL))
+def test_a_switch_that_was_off_before_does_not_keep_a_critical_mail(people: People, action: str) -> None:
+    row(action).mail_status = False
+    db.session.commit()
+    assert send_email(people.user(), action, "Hi", "Hi") is not None

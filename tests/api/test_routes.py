@@ -121,6 +121,8 @@ POST   /v1/test-mail                                            401   403   403 
 GET    /v1/message-settings                                     401   403   403   403   403   200
 GET    /v1/message-settings/1                                   401   403   403   403   403   200
 PATCH  /v1/message-settings/1                                   401   403   403   403   403   200
+GET    /v1/message-settings/1/preview                           401   403   403   403   403   200
+GET    /v1/admin/statistics/mails                               401   403   403   403   403   200
 GET    /v1/activities                                           401   403   403   403   403   200
 GET    /v1/activities/{activity}                                401   403   403   403   403   200
 GET    /health                                                  200   200   200   200   200   200

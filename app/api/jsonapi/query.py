@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from flask import request
 from sqlalchemy import inspect
 from werkzeug.datastructures import MultiDict
 
@@ -90,6 +91,26 @@ def parse_query(arguments: MultiDict[str, str], resource_type: ResourceType, *, 
     )
 
 
+def only_parameters(*known: str) -> dict[str, str]:
+    """The query string of an address that takes only these parameters, each once.
+
+    Raises:
+        BadRequest: a parameter is unknown, there twice, or has a character that cannot be stored.
+    """
+    for name, values in request.args.lists():
+        if name not in known:
+            raise BadRequest("There is no such parameter.", parameter=_printable(name))
+        _check_single(name, values)
+    return request.args.to_dict()
+
+
+def _check_single(name: str, values: list[str]) -> None:
+    if len(values) > 1:
+        raise BadRequest("This parameter is there twice.", parameter=name)
+    if not is_storable(values[0]):
+        raise BadRequest("The value has a character that cannot be stored.", parameter=name)
+
+
 def _given(arguments: MultiDict[str, str], *, many: bool) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, values in arguments.lists():
@@ -99,10 +120,7 @@ def _given(arguments: MultiDict[str, str], *, many: bool) -> dict[str, str]:
             raise BadRequest("There is no such parameter.", parameter=_printable(name))
         if not many and (name in _LIST_ONLY or (member and member[1] == "filter")):
             raise BadRequest("This parameter is for lists.", parameter=name)
-        if len(values) > 1:
-            raise BadRequest("This parameter is there twice.", parameter=name)
-        if not is_storable(values[0]):
-            raise BadRequest("The value has a character that cannot be stored.", parameter=name)
+        _check_single(name, values)
         given[name] = values[0]
     return given
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from app.api.access import ACTIVITIES, MAILS, MESSAGE_SETTINGS, SETTINGS
+from app.api.helpers.system_mails import CRITICAL
 from app.api.helpers.system_mails import MAILS as MAIL_TEXTS
 from app.api.helpers.system_notifications import NOTIFS
 from app.api.helpers.templates import MASK
@@ -116,6 +117,17 @@ class Recipients(Text):
         return None if entry is None else entry["recipient"]
 
 
+class Critical(StrictBoolean):
+    """Whether the action's mails cannot be switched off."""
+
+    def __init__(self) -> None:
+        super().__init__(dump_only=True)
+
+    def serialize(self, attr: str, obj: MessageSettings, accessor: Any = None, **kwargs: Any) -> bool:  # noqa: ARG002 - marshmallow's
+        """What the action's declaration says."""
+        return obj.action in CRITICAL
+
+
 class MessageSettingSchema(Schema):
     """An action's switches, and the texts that it sends."""
 
@@ -127,6 +139,7 @@ class MessageSettingSchema(Schema):
     mail_status = StrictBoolean()
     notification_status = StrictBoolean()
     user_control_status = StrictBoolean()
+    critical = Critical()
     recipient = Recipients()
     email_subject = TemplateText(MAIL_TEXTS, "subject")
     email_message = TemplateText(MAIL_TEXTS, "message")
