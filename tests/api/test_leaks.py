@@ -28,6 +28,11 @@ CHANGES = (
     "UPDATE speakers_calls SET announcement = 'Other', starts_at = now() WHERE privacy = 'private'",
     "UPDATE paper_invites SET email = 'other@example.org'",
     "UPDATE activities SET actor = 'Other'",
+    "UPDATE attendees SET email = 'other@example.org', firstname = 'Other', ticket_id = NULL WHERE user_id <> :viewer",
+    "UPDATE attendees SET lastname = 'Other', identifier = md5(identifier) WHERE user_id <> :viewer",
+    "UPDATE orders SET status = 'pending', amount = 77, cancel_note = 'Other' WHERE user_id <> :viewer",
+    "UPDATE orders SET currency = 'JPY', identifier = md5(identifier) WHERE user_id <> :viewer",
+    "UPDATE event_invoices SET amount = 77, currency = 'JPY', status = 'paid', month = '2020-01-01'",
 )
 UNSEEN_BY_STRANGERS = "UPDATE sessions SET title = 'Other', state = 'rejected' WHERE state = 'pending'"
 
@@ -38,8 +43,12 @@ LISTS = {
     "/v1/speakers-calls": ("", "event", "event.speakers-call"),
     "/v1/paper-invites": ("", "speakers-call"),
     "/v1/users/{me}/notifications": ("user", "happening.actor"),
+    "/v1/tickets": ("", "event", "attendees", "event.orders"),
+    "/v1/attendees": ("", "order", "order.user", "user", "ticket"),
+    "/v1/orders": ("", "attendees", "user", "attendees.order"),
+    "/v1/event-invoices": ("", "event", "event.attendees"),
 }
-NEED_LOGIN = ("/v1/users/{me}/notifications", "/v1/paper-invites")
+NEED_LOGIN = ("/v1/users/{me}/notifications", "/v1/paper-invites", "/v1/attendees", "/v1/orders", "/v1/event-invoices")
 ADMIN_LISTS = ("/v1/users", "/v1/notifications", "/v1/mails", "/v1/settings", "/v1/message-settings", "/v1/activities")
 # Hidden attributes, each with a value that it has in the first world, or that says much of it.
 HIDDEN = {
@@ -148,3 +157,38 @@ def test_nobody_is_shown_a_password_or_what_tokens_are_made_of(world: World, vie
     for hidden in ("argon2", "password", "token-version", "token_version", "Secret Draft"):
         shown = any(hidden in answer for answer in texts)
         assert shown == (hidden == "Secret Draft" and viewer in ("owner", "organizer", "admin"))
+
+
+@pytest.mark.parametrize("viewer", ["stranger", "speaker"])
+def test_the_address_of_an_attendee_is_not_guessed(world: World, viewer: str) -> None:
+    """Each way to ask whether there is an attendee with an address answers as for one that there is not."""
+    caller = world.clients[viewer]
+    for hidden, missing in (("other-guest@example.org", "nobody@example.org"), ("other-guest@%", "nobody@%")):
+        for path, prefix in (("/v1/attendees", ""), ("/v1/orders", "attendees"), ("/v1/attendees", "order.attendees")):
+            for question in spellings(prefix, "email", hidden):
+                both = [json.dumps([question]), json.dumps([question]).replace(hidden, missing)]
+                answers = [caller.get(path, filter=each) for each in both]
+                assert answers[0].status_code == answers[1].status_code in (200, 400)
+                data = [answer.json.get("data") for answer in answers]
+                assert data[0] == data[1], (path, question)
+    attendee, order = world.ids["other_attendee"], world.ids["other_order"]
+    related = {"event": ("event", world.ids["event"]), "attendees": [("attendee", attendee)]}
+    refused = [caller.create("/v1/orders", "order", {}, **related)]
+    refused.append(caller.create("/v1/attendees", "attendee", {"firstname": "X"}, **_in_order(world, int(order))))
+    refused += [caller.get(f"/v1/attendees/{attendee}"), caller.get(f"/v1/orders/{order}/attendees")]
+    for answer in refused:
+        assert answer.status_code in (404, 422)
+        assert "guest" not in answer.text
+    assert json.loads(caller.get("/v1/attendees").data)["meta"]["count"] == (viewer == "speaker")
+
+
+def test_an_organizer_can_ask_for_the_address_of_an_attendee(world: World) -> None:
+    """The questions would notice."""
+    caller = world.clients["organizer"]
+    for path, name in (("/v1/attendees", "email"), ("/v1/orders", "attendees.email")):
+        query = {"filter": json.dumps([{"name": name, "op": "eq", "val": "other-guest@example.org"}])}
+        assert caller.get(path, **query).json["meta"]["count"] == 1
+
+
+def _in_order(world: World, order: int) -> dict[str, Any]:
+    return {"event": ("event", world.ids["event"]), "order": ("order", order)}
