@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 
 from app.api.events import check_manager
 from app.api.helpers.addresses import same_address
@@ -13,7 +13,6 @@ from app.api.helpers.mail import send_email_invite_papers
 from app.api.helpers.notification import About, send_notif_invite_papers
 from app.api.helpers.recipients import accounts_by_address
 from app.api.helpers.settings import make_frontend_url
-from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.errors import NotFound, Unprocessable, explain
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.speakers_calls import PAPER_INVITE, SPEAKERS_CALL
@@ -36,10 +35,10 @@ class PaperInviteList(ListResource):
         if "speakers_call_id" not in view_kwargs:
             return None
         call_id = view_kwargs["speakers_call_id"]
-        require_visible(SPEAKERS_CALL, call_id, viewer)
-        call = db.session.get_one(SpeakersCall, call_id)
-        if not viewer.has_role(call.event_id, *MANAGERS):
-            raise NotFound("Only the event's owner and organizers and admins find its invitations here.")
+        seen = SPEAKERS_CALL.access.visible(viewer)
+        event_id = db.session.scalar(select(SpeakersCall.event_id).where(SpeakersCall.id == call_id, seen))
+        if event_id is None or not viewer.has_role(event_id, *MANAGERS):
+            raise NotFound(f"There is no speakers-call with the id {call_id} of an event that you manage.")
         of_call: ColumnElement[bool] = PaperInvite.speakers_call_id == call_id
         return of_call
 

@@ -61,6 +61,8 @@ OF_ATTENDEE = {"event": one("event"), "ticket": one("ticket"), "order": one("ord
 ORDER = {"status": "pending", "cancel-note": None, "amount": 1, "currency": "USD", "identifier": "x"}
 OF_ORDER = {"event": one("event"), "attendees": [one("attendee")]}
 PAID = {"status": "paid", "amount": 1, "month": "2026-11-01"}
+CALL = {"announcement": "Come", "starts-at": NOON, "ends-at": "2030-01-01T00:00:00Z", "privacy": "public", "hash": "x"}
+INVITE, OF_INVITE = {"email": "kim@example.org"}, {"speakers-call": {"type": "speakers-call", "id": "{call}"}}
 OF_SESSION = {"event": one("event"), "speakers": [one("speaker")]}
 
 # Who sends what where. An id stands in braces.
@@ -82,6 +84,9 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("owner", "PATCH", "/v1/speakers/{speaker}", document("speaker", SPEAKER, "{speaker}", **OF_SPEAKER)),
     ("owner", "POST", "/v1/sessions", document("session", TITLES, **OF_SESSION)),
     ("owner", "PATCH", "/v1/sessions/{session}", document("session", TITLES, "{session}", **OF_SESSION)),
+    ("owner", "POST", "/v1/paper-invites", document("paper-invite", INVITE, **OF_INVITE)),
+    ("owner", "POST", "/v1/speakers-calls", document("speakers-call", CALL, event=one("event"))),
+    ("owner", "PATCH", "/v1/speakers-calls/{call}", document("speakers-call", CALL, "{call}", event=one("event"))),
     ("owner", "POST", "/v1/tickets", document("ticket", TICKET, event=one("event"))),
     ("owner", "PATCH", "/v1/tickets/{ticket}", document("ticket", TICKET, "{ticket}", event=one("event"))),
     ("owner", "PATCH", "/v1/orders/{order}", document("order", ORDER, "{order}", **OF_ORDER)),
@@ -164,10 +169,11 @@ def send(world: World, write: tuple[str, str, str, Any], body: Any) -> int:
 
 
 def test_the_documents_are_right_before_something_is_replaced(world: World) -> None:
+    # What is wrong with the others is a password, a token or that the event has a call already, not the document.
+    others = ("/v1/users", "/v1/orders/resend-email", "/v1/speakers-calls")
     for write in WRITES:
         status = send(world, write, fill(write[3], world))
-        # What is wrong with the others is a password or a token, not the document.
-        assert status < 300 or "/auth/" in write[2] or write[2] in ("/v1/users", "/v1/orders/resend-email"), write
+        assert status < 300 or "/auth/" in write[2] or write[2] in others, write
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: f"{write[1]} {write[2]}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import html
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from app.api.helpers.mail import send_email
-from app.models import Happening, Mail, MessageSettings, Session, Setting, User, db
+from app.models import Event, Happening, Mail, MessageSettings, Session, Setting, SpeakersCall, User, db
 from app.models.base import utc_now
-from app.models.mail import NEW_SESSION, SESSION_ACCEPT_REJECT
+from app.models.mail import EVENT_PUBLISH, INVITE_PAPERS, NEW_SESSION, SESSION_ACCEPT_REJECT, SESSION_SCHEDULE
 from tests.conftest import PASSWORD, People
 from tests.support.api import Api
 from tests.support.rows import count, mailed, notified, notify
@@ -30,6 +31,29 @@ def propose(api: Api, by: User, event: Any, **headers: str) -> Any:
     answer = api.client.post("/v1/sessions", headers=sent, data=json.dumps(body))
     assert answer.status_code == 201, answer.text
     return answer
+
+
+def switch(api: Api, admin: User, action: str, *, on: bool, notification: bool = True) -> None:
+    """Set the switches of an action as an admin does."""
+    id_ = db.session.scalars(select(MessageSettings.id).where(MessageSettings.action == action)).one()
+    path, values = f"/v1/message-settings/{id_}", {"mail_status": on, "notification_status": notification}
+    assert api.as_(admin).update(path, "message-setting", id_, **values).status_code == 200
+
+
+def open_call(event: Event) -> SpeakersCall:
+    day = timedelta(days=1)
+    return SpeakersCall(announcement="Come", starts_at=utc_now() - day, ends_at=utc_now() + day, event=event)
+
+
+def tell_of_all(api: Api, by: User, session: Session, call: SpeakersCall) -> list[int]:
+    """Do what tells the people of an event: publish it, move a session, invite `by` to the call for papers."""
+    event_id, mine = session.event_id, api.as_(by)
+    invited = mine.create(
+        "/v1/paper-invites", "paper-invite", {"email": by.email}, **{"speakers-call": ("speakers-call", call.id)}
+    )
+    moved = mine.update(f"/v1/sessions/{session.id}", "session", session.id, starts_at="2030-05-01T09:00:00Z")
+    published = mine.update(f"/v1/events/{event_id}", "event", event_id, state="published")
+    return [invited.status_code, moved.status_code, published.status_code]
 
 
 def test_server_3111_and_1538_one_activity_is_one_notification(api: Api, people: People, owner: User) -> None:
@@ -89,6 +113,18 @@ def test_server_7155_an_edit_without_a_change_of_state_mails_nobody(api: Api, pe
     assert count(Mail) == count(Happening) == 0
 
 
+def test_server_4830_a_state_is_set_without_a_mail_where_the_admins_say_so(
+    api: Api, people: People, owner: User
+) -> None:
+    event, sam = people.event(owner), people.user("sam@example.org")
+    session = Session(title="Knots", event=event, speakers=[people.speaker(event, sam)])
+    db.session.add(session)
+    switch(api, people.admin(), SESSION_ACCEPT_REJECT, on=False)
+    api.as_(owner).update(f"/v1/sessions/{session.id}", "session", session.id, state="accepted")
+    assert mailed(SESSION_ACCEPT_REJECT) == []
+    assert notified(SESSION_ACCEPT_REJECT) == ["sam@example.org"]
+
+
 def test_frontend_6686_several_reply_to_addresses_are_kept_as_several(people: People) -> None:
     several = ["one@example.org", "two@example.org", "one@example.org"]
     mail = send_email(people.user(), "Test", "Hi", "Hi", reply_to=several)
@@ -98,14 +134,27 @@ def test_frontend_6686_several_reply_to_addresses_are_kept_as_several(people: Pe
 
 
 def test_frontend_5147_the_admins_switches_have_an_effect_on_mails(api: Api, people: People, owner: User) -> None:
-    event = people.event(owner)
-    setting = db.session.scalars(select(MessageSettings).where(MessageSettings.action == NEW_SESSION)).one()
-    admin, path = api.as_(people.admin()), f"/v1/message-settings/{setting.id}"
+    event, admin = people.event(owner), people.admin()
     for on in (False, True):
-        assert admin.update(path, "message-setting", setting.id, mail_status=on).status_code == 200
+        switch(api, admin, NEW_SESSION, on=on)
         propose(api, owner, event)
         assert mailed(NEW_SESSION) == (["owner@example.org"] if on else [])
     assert len(notified(NEW_SESSION)) == 2
+
+
+@pytest.mark.parametrize("action", [EVENT_PUBLISH, SESSION_SCHEDULE, INVITE_PAPERS])
+@pytest.mark.parametrize(("mail", "notification"), [(True, False), (False, True), (False, False), (True, True)])
+def test_frontend_5147_and_on_mails_and_notifications_of_each_action(
+    api: Api, people: People, owner: User, action: str, mail: bool, notification: bool
+) -> None:
+    event = people.event(owner, state="draft")
+    session, call = Session(title="Knots", event=event), open_call(event)
+    db.session.add_all([session, call])
+    switch(api, people.admin(), action, on=mail, notification=notification)
+    tell_of_all(api, owner, session, call)
+    for each in (EVENT_PUBLISH, SESSION_SCHEDULE, INVITE_PAPERS):
+        assert mailed(each) == (["owner@example.org"] if mail or each != action else [])
+        assert notified(each) == (["owner@example.org"] if notification or each != action else [])
 
 
 @pytest.mark.parametrize("frontend_url", [None, "https://front.example.org/app"])
@@ -161,10 +210,12 @@ def test_frontend_1610_and_server_4172_what_is_read_leaves_the_unread_list_and_t
 def test_frontend_3346_a_deleted_draft_tells_nobody_of_anything(api: Api, people: People, owner: User) -> None:
     event = people.event(owner, state="draft")
     session = Session(title="Knots", event=event, speakers=[people.speaker(event, people.user())])
-    event.deleted_at = utc_now()
-    db.session.add(session)
+    call = open_call(event)
+    db.session.add_all([session, call])
     db.session.commit()
+    assert api.as_(owner).delete(f"/v1/events/{event.id}").status_code == 204
     for by in (owner, people.admin()):
+        assert tell_of_all(api, by, session, call) == [422, 404, 404]
         answer = api.as_(by).update(f"/v1/sessions/{session.id}", "session", session.id, state="accepted")
         assert answer.status_code == 404
-    assert mailed(SESSION_ACCEPT_REJECT) == notified(SESSION_ACCEPT_REJECT) == []
+    assert count(Mail) == count(Happening) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,22 @@ def test_a_certificate_of_nobody_we_trust_is_a_matter_of_the_settings(tmp_path_f
         assert "SMTP_CA_FILE" in rows()[0].last_error
         make_due()
         assert run(smtp_ca_file=str(authority.ca_file)) == {"sent": 2}
+        close_transport()
+
+
+@pytest.mark.parametrize("mode", ["tls", "tls-optional", "tls_optional"])
+def test_server_6838_the_modes_that_admins_choose_encrypt_where_the_server_can(
+    api: Api, people: People, tmp_path: Path, mode: str
+) -> None:
+    """Open Event's own screen wrote `tls-optional`, which its server took for no encryption."""
+    authority = Authority(tmp_path)
+    admin, login = api.as_(people.admin()), {"smtp_username": "usher", "smtp_password": PASSWORD}
+    with RecordingSmtp(starttls=authority.server_context(), login=("usher", PASSWORD)) as server:
+        point_at(server.port)
+        assert patch_settings(admin, smtp_encryption=mode, **login) == 200
+        queue()
+        assert run(smtp_ca_file=str(authority.ca_file)) == {"sent": 1}
+        assert server.logged_in == ["usher"], "it is asked for a login only after STARTTLS"
         close_transport()
 
 
