@@ -30,11 +30,12 @@ def test_the_command_prints_the_page_and_needs_no_server() -> None:
     assert (result.exit_code, result.output) == (0, document())
 
 
-def test_there_are_25_mails_and_22_notifications_each_with_a_row_in_their_order() -> None:
+def test_every_mail_and_notification_has_a_row_in_their_order() -> None:
     mails, notifications = list(mail_actions()), list(notification_actions())
     assert [action.name for action in mails] == list(MAILS)
     assert [action.name for action in notifications] == list(NOTIFS)
-    assert (len(mails), len(notifications)) == (25, 22)
+    assert len(mails) >= 25
+    assert len(notifications) >= 22
     rows = [line for line in document().splitlines() if line.startswith("| ") and "| function |" not in line]
     for action, row in zip([*mails, *notifications], rows, strict=True):
         cells = [cell.strip() for cell in row.strip("|").split("|")]
