@@ -23,11 +23,13 @@ from app.models import (
     Speaker,
     SpeakersCall,
     Ticket,
+    Transfer,
     User,
 )
 from app.models.event import MANAGERS, ORGANIZERS, PUBLISHED
 from app.models.invite import PUBLIC
 from app.models.session import ACCEPTED, CONFIRMED, speakers_sessions
+from app.models.transfer import EXPORT, IMPORT
 
 
 def only_admins(viewer: Viewer) -> ColumnElement[bool]:
@@ -203,6 +205,25 @@ def visible_happenings(viewer: Viewer) -> ColumnElement[bool]:
     return exists().where(Notification.happening_id == Happening.id, visible_notifications(viewer))
 
 
+# --- exports and imports: one's own
+
+
+def visible_exports(viewer: Viewer) -> ColumnElement[bool]:
+    """What one asked for; admins see all."""
+    return and_(Transfer.kind == EXPORT, _own_transfers(viewer))
+
+
+def visible_imports(viewer: Viewer) -> ColumnElement[bool]:
+    """The same of imports."""
+    return and_(Transfer.kind == IMPORT, _own_transfers(viewer))
+
+
+def _own_transfers(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.is_admin:
+        return true()
+    return Transfer.user_id == viewer.id if viewer.id else false()
+
+
 def nameable_users(viewer: Viewer) -> ColumnElement[bool]:
     """Whom one may enter as a speaker's account: oneself; members of a team enter anybody."""
     anybody = viewer.is_admin or bool(viewer.roles)
@@ -254,3 +275,5 @@ MAILS = Access(Mail, only_admins)
 SETTINGS = Access(Setting, only_admins)
 MESSAGE_SETTINGS = Access(MessageSettings, only_admins)
 ACTIVITIES = Access(Activity, only_admins)
+EVENT_EXPORTS = Access(Transfer, visible_exports)
+EVENT_IMPORTS = Access(Transfer, visible_imports)

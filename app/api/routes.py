@@ -40,6 +40,15 @@ from app.api.speakers_calls import EventSpeakersCall, SpeakersCallDetail, Speake
 from app.api.statistics import mail_statistics
 from app.api.test_mail import send_test_mail
 from app.api.tickets import TicketDetail, TicketList
+from app.api.transfers import (
+    EventExportDetail,
+    EventExportList,
+    EventImportDetail,
+    EventImportList,
+    create_import,
+    download_export,
+    download_page,
+)
 from app.api.users import UserDetail, UserList
 from app.auth.views import ask_for_reset, change_password, create_session, reset_password, verify_email
 from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
@@ -113,6 +122,14 @@ V1: Final = (
           can(GET=logged_in)),
     Route("event_invoice_detail", ["/event-invoices/<int:id>"], EventInvoiceDetail,
           can(GET=logged_in, PATCH=admin)),
+    # --- exports and imports of events
+    Route("event_export_list", ["/event-exports"], EventExportList, can(GET=logged_in, POST=logged_in)),
+    Route("event_export_detail", ["/event-exports/<int:id>"], EventExportDetail, can(GET=logged_in)),
+    Route("event_export_download", ["/event-exports/<int:id>/download"], download_export, can(GET=logged_in)),
+    Route("event_import_list", ["/event-imports"], EventImportList, can(GET=logged_in)),
+    # The one address that takes a file, as a form or as plain JSON.
+    Route("event_import_create", ["/event-imports"], create_import, can(POST=verified)),
+    Route("event_import_detail", ["/event-imports/<int:id>"], EventImportDetail, can(GET=logged_in)),
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
@@ -146,6 +163,8 @@ ROOT: Final = (
                              "/events/<identifier>/cfs/<hash>", "/events/<identifier>/cfs/<hash>/new",
                              "/orders/<identifier>", "/tickets/<identifier>", "/event-invoices/<identifier>"],
           front_end_page, can(GET=anyone)),
+    # The link of a mail, whose token stands for a login.
+    Route("download_page", ["/event-exports/<int:id>/download"], download_page, can(GET=anyone)),
 )
 # fmt: on
 

@@ -13,6 +13,8 @@ from config import Config
 SWEEP_INTERVAL: Final = 5.0
 # Seconds between two looks at the clock: how late a reminder is at most.
 PERIODIC_INTERVAL: Final = 60.0
+# The same for exports and imports, which nobody expects within a second.
+TRANSFERS_INTERVAL: Final = 10.0
 
 
 def make_celery(app: Flask) -> Celery:
@@ -26,7 +28,8 @@ def make_celery(app: Flask) -> Celery:
                 return self.run(*args, **kwargs)
 
     config: Config = app.config["USHER"]
-    celery = Celery("usher", task_cls=ContextTask, include=["app.delivery.tasks", "app.periodic.tasks"])
+    tasks = ["app.delivery.tasks", "app.periodic.tasks", "app.transfers.tasks"]
+    celery = Celery("usher", task_cls=ContextTask, include=tasks)
     celery.conf.update(
         broker_url=config.redis_url,
         # Nobody waits for results: outcomes are in the rows.
@@ -57,6 +60,11 @@ def make_celery(app: Flask) -> Celery:
                 "task": "usher.periodic",
                 "schedule": PERIODIC_INTERVAL,
                 "options": {"expires": PERIODIC_INTERVAL},
+            },
+            "transfers": {
+                "task": "usher.transfers.sweep",
+                "schedule": TRANSFERS_INTERVAL,
+                "options": {"expires": TRANSFERS_INTERVAL},
             },
         },
     )

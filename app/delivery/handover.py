@@ -1,4 +1,4 @@
-"""The hand-over: telling the workers, through the broker, which mails were just committed.
+"""The hand-over: telling the workers, through the broker, which mails (and exports and imports) were just committed.
 
 It happens in a thread of its own, one per process: a request does not wait for the broker, be it busy or away. The
 first mail after a pause goes at once; under load, what is committed within `PACE` goes in one task, since a task costs
@@ -22,6 +22,10 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
+# The names of the tasks.
+DELIVER: Final = "usher.deliver"
+TRANSFER: Final = "usher.transfer"
+
 IDS_PER_TASK: Final = 100
 # Seconds between two tasks of one process, unless one is full.
 PACE: Final = 0.05
@@ -36,16 +40,16 @@ class Messenger:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._ids: deque[int] = deque()
+        self._ids: deque[tuple[str, int]] = deque()
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_busy = False
         self._away_until = 0.0
 
-    def add(self, ids: Sequence[int]) -> None:
+    def add(self, ids: Sequence[int], task: str = DELIVER) -> None:
         """Hand these mails over soon."""
         with self._change:
-            self._ids.extend(ids)
+            self._ids.extend((task, id_) for id_ in ids)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="handover", daemon=True)
                 self._thread.start()
@@ -69,30 +73,41 @@ class Messenger:
             with self._change:
                 self._change.wait_for(lambda: bool(self._ids))
                 self._is_busy = True
-                chunk = [self._ids.popleft() for _ in range(min(len(self._ids), IDS_PER_TASK))]
-            self._send(chunk)
+                task, chunk = self._take()
+            self._send(task, chunk)
             with self._change:
                 self._is_busy = False
                 self._change.notify_all()
                 self._change.wait_for(lambda: len(self._ids) >= IDS_PER_TASK, PACE)
 
-    def _send(self, ids: list[int]) -> None:
+    def _take(self) -> tuple[str, list[int]]:
+        """The first of what waits, and what follows it to the same task."""
+        task = self._ids[0][0]
+        ids: list[int] = []
+        while self._ids and self._ids[0][0] == task and len(ids) < IDS_PER_TASK:
+            ids.append(self._ids.popleft()[1])
+        return task, ids
+
+    def _send(self, task: str, ids: list[int]) -> None:
         if time.monotonic() < self._away_until:
             return
         try:
-            celery.send_task("usher.deliver", args=[ids], queue="usher", retry=False, ignore_result=True)
+            celery.send_task(task, args=[ids], queue="usher", retry=False, ignore_result=True)
         except (OperationalError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + BROKER_PAUSE
-            log.warning("The broker cannot be reached (%s): mails wait for the next sweep.", type(error).__name__)
+            log.warning("The broker cannot be reached (%s): the next sweep hands over.", type(error).__name__)
 
 
 _messenger = Messenger()
 
 
-def hand_over(ids: Sequence[int]) -> None:
-    """Tell the workers to send these mails now. Returns at once; if the broker is away, the sweep will tell them."""
+def hand_over(ids: Sequence[int], task: str = DELIVER) -> None:
+    """Tell the workers to do these now: to send the mails with these ids, unless another task is named.
+
+    Returns at once; if the broker is away, the task's sweep will tell them.
+    """
     if ids:
-        _own_messenger().add(ids)
+        _own_messenger().add(ids, task)
 
 
 def wait_for_hand_over(seconds: float = 10.0) -> bool:

@@ -5,7 +5,6 @@ The promise is the committed row, never the hand-over: if the broker is away, th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -14,10 +13,12 @@ from sqlalchemy.orm import Session, UOWTransaction, scoped_session
 from app.api.helpers.log import forget_activities, write_activities
 from app.api.helpers.notification import forget_happenings
 from app.api.helpers.settings import forget_settings
-from app.delivery.handover import hand_over
-from app.models import Mail
+from app.delivery.handover import DELIVER, TRANSFER, hand_over
+from app.models import Mail, Transfer
 
-_QUEUED: Final = "usher.queued_mails"
+_QUEUED: Final = "usher.queued"
+# The tables whose new rows are work for the workers, each with its task.
+_TASKS: Final[dict[type, str]] = {Mail: DELIVER, Transfer: TRANSFER}
 
 
 def init_outbox(session: scoped_session[Any]) -> None:
@@ -30,9 +31,9 @@ def init_outbox(session: scoped_session[Any]) -> None:
 
 
 def _remember(session: Session, _context: UOWTransaction) -> None:
-    ids = [row.id for row in session.new if isinstance(row, Mail)]
-    if ids:
-        session.info.setdefault(_QUEUED, []).extend(ids)
+    for row in session.new:
+        if type(row) in _TASKS:
+            session.info.setdefault(_QUEUED, {}).setdefault(_TASKS[type(row)], []).append(row.id)
 
 
 def _before_commit(session: Session) -> None:
@@ -43,10 +44,11 @@ def _before_commit(session: Session) -> None:
 def _after_commit(session: Session) -> None:
     if session.in_nested_transaction():
         return  # a savepoint was released: the promise is not made yet
-    ids: Sequence[int] = session.info.pop(_QUEUED, ())
+    queued: dict[str, list[int]] = session.info.pop(_QUEUED, {})
     forget_settings()
     forget_happenings()
-    hand_over(ids)
+    for task, ids in queued.items():
+        hand_over(ids, task)
 
 
 def _after_rollback(session: Session, previous: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, BigId, CreatedAt, one_of
+from app.models.base import Base, BigId, CreatedAt, one_of, utc_now
 from app.models.event import Event
 from app.models.user import User
 
@@ -16,6 +17,9 @@ TRANSFER_KINDS = (EXPORT, IMPORT)
 
 QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"
 TRANSFER_STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED)
+
+# How long an export's file can be downloaded.
+KEPT: Final = timedelta(days=7)
 
 
 class Transfer(Base):
@@ -51,3 +55,17 @@ class Transfer(Base):
 
     user: Mapped[User] = relationship()
     event: Mapped[Event | None] = relationship()
+
+    @property
+    def progress(self) -> int:
+        """How much of it is done, in percent."""
+        if self.state == SUCCEEDED:
+            return 100
+        return 100 * self.done // self.total if self.total else 0
+
+    @property
+    def has_file(self) -> bool:
+        """Whether it is an export whose file can be downloaded."""
+        if self.kind != EXPORT or self.state != SUCCEEDED or self.finished_at is None:
+            return False
+        return utc_now() < self.finished_at + KEPT

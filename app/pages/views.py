@@ -51,6 +51,11 @@ def front_end_page(**_names: str | int) -> Response:
     return _page("pages/message.html", 200, title="This is the server", text=text)
 
 
+def message_page(title: str, text: str, status: int = 200) -> Response:
+    """A page that only says something."""
+    return _page("pages/message.html", status, title=title, text=text)
+
+
 def _reset_form(token: str, error: str = "") -> Response:
     lengths = {"min_length": MIN_LENGTH, "max_length": MAX_LENGTH}
     return _page("pages/reset.html", 400 if error else 200, token=token, error=error, **lengths)

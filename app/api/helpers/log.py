@@ -26,6 +26,8 @@ ACTIVITIES: Final[dict[str, str]] = {
     "create_event": "Event {event_id} created",
     "update_event": "Event {event_id} changed",
     "delete_event": "Event {event_id} deleted",
+    "export_event": "Event {event_id} exported",
+    "import_event": "Event {event_id} imported",
     "create_session": "Session {session} created",
     "update_session": "Session {session} changed",
     "create_order": "Order {order} created",

@@ -85,6 +85,12 @@ class Conflict(ApiError):
     status, title = "409", "Conflict"
 
 
+class Gone(ApiError):
+    """410: it was there, and will not be again."""
+
+    status, title = "410", "Gone"
+
+
 class PayloadTooLarge(ApiError):
     """413: the body is larger than this server reads."""
 

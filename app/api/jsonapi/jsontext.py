@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 32
@@ -30,9 +31,22 @@ def loads(text: str | bytes) -> Any:
         JsonTextError: it is not JSON, is nested deeper than 32 levels, has NaN, an infinite number, U+0000 or a
             surrogate alone.
     """
+    value = parse(text)
+    _check(value)
+    return value
+
+
+def parse(text: str | bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """The same with no look at the texts in it, and as deep as Python can go.
+
+    `pairs` makes the value of each object from its names and values, for example to see one that is there twice.
+
+    Raises:
+        JsonTextError: it is not JSON, or has NaN or an infinite number.
+    """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=pairs)
     except UnicodeDecodeError as error:
         raise JsonTextError("it is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -44,8 +58,6 @@ def loads(text: str | bytes) -> Any:
     except ValueError as error:
         # An integer of more digits than Python converts.
         raise JsonTextError("a number in it is too long") from error
-    _check(value)
-    return value
 
 
 def is_storable(text: str) -> bool:

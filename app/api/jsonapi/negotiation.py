@@ -26,6 +26,15 @@ def check(request: Request) -> None:
     """
     if request.method in ("POST", "PATCH") or (request.method == "DELETE" and _has_body(request)):
         _check_content_type(request.headers.get("Content-Type", ""))
+    check_accept(request)
+
+
+def check_accept(request: Request) -> None:
+    """Refuse an `Accept` header that excludes JSON:API.
+
+    Raises:
+        NotAcceptable: it does.
+    """
     if "Accept" in request.headers and not accepts(request.headers["Accept"]):
         raise NotAcceptable(f"This address answers with {MEDIA_TYPE}: accept that.", header="Accept")
 

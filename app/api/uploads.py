@@ -1,0 +1,70 @@
+"""The file of an upload: a field of `multipart/form-data`, or the whole body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.api.helpers.templates import one_line
+from app.api.jsonapi.errors import PayloadTooLarge, Unprocessable, UnsupportedMediaType
+
+FIELD: Final = "file"
+MAX_FILENAME: Final = 255
+# What multipart/form-data puts around a file.
+FRAMING: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What was sent; `filename` is None where the client gave none."""
+
+    content: bytes
+    filename: str | None
+
+
+def read_upload(at_most: int) -> Upload:
+    """The one JSON file of this request, which may be larger than other bodies.
+
+    Raises:
+        UnsupportedMediaType: the body is neither a form with files nor JSON.
+        PayloadTooLarge: the file has more than `at_most` bytes.
+        Unprocessable: there is no file, or nothing in it.
+    """
+    request.max_content_length = at_most + FRAMING
+    try:
+        upload = _read()
+    except RequestEntityTooLarge as error:
+        raise _too_large(at_most) from error
+    if len(upload.content) > at_most:
+        raise _too_large(at_most)
+    if not upload.content:
+        raise Unprocessable("The file is empty.")
+    return upload
+
+
+def _read() -> Upload:
+    if request.mimetype == "application/json":
+        return Upload(request.get_data(cache=False), None)
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType(
+            f"Send the file as the field `{FIELD}` of multipart/form-data, or as the body with "
+            "Content-Type: application/json.",
+            header="Content-Type",
+        )
+    files = request.files.getlist(FIELD)
+    if len(files) != 1:
+        raise Unprocessable(f"The form must have one file, in the field `{FIELD}`.")
+    return Upload(files[0].read(), _name(files[0].filename))
+
+
+def _name(given: str | None) -> str | None:
+    """The last part of a name, as text to show; it never becomes a path here."""
+    last = one_line((given or "").replace("\\", "/").rpartition("/")[2])
+    return last.encode("utf-8", "replace").decode()[:MAX_FILENAME] or None
+
+
+def _too_large(at_most: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The file may have at most {at_most:,} bytes.")

@@ -1,0 +1,1 @@
+"""Exports and imports of events: one JSON file, one worker, one transaction."""
