@@ -16,6 +16,7 @@ from sqlalchemy import text
 from app import create_app
 from app.auth.passwords import hash_password
 from app.auth.tokens import login_token
+from app.delivery.handover import wait_for_hand_over
 from app.embedded.stack import EmbeddedStack
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.base import utc_now
@@ -79,6 +80,7 @@ def database(app: Flask, broker: redis.Redis, _reset: str) -> Iterator[None]:
     with app.app_context():
         db.session.execute(text(_reset))
         db.session.commit()
+        wait_for_hand_over()  # what the test before has queued must not come to this one's broker
         broker.flushdb()
         yield
         db.session.rollback()

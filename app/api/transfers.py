@@ -9,8 +9,9 @@ from flask import Response, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import undefer
 
+from app.api.events import check_manager
 from app.api.jsonapi.compound import single_document
-from app.api.jsonapi.errors import Forbidden, Gone, NotFound, TooManyRequests, Unprocessable
+from app.api.jsonapi.errors import Gone, NotFound, TooManyRequests, Unprocessable
 from app.api.jsonapi.negotiation import check_accept
 from app.api.jsonapi.query import parse_query
 from app.api.jsonapi.resources import DetailResource, ListResource
@@ -20,7 +21,7 @@ from app.api.schema.transfers import EVENT_EXPORT, EVENT_IMPORT
 from app.api.uploads import read_upload
 from app.api.viewer import Viewer, current_viewer
 from app.models import Event, Transfer, User, db
-from app.models.event import MANAGERS, PUBLISHED
+from app.models.event import PUBLISHED
 from app.models.transfer import EXPORT, IMPORT, QUEUED, RUNNING, SUCCEEDED
 from app.pages.views import message_page
 from app.transfers.links import opens
@@ -37,7 +38,7 @@ class EventExportList(ListResource):
 
     def before_create(self, data: dict[str, Any], viewer: Viewer, view_kwargs: Mapping[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
         """The managers only: the file has the addresses of the speakers in it."""
-        _check_manager(data["event"], viewer)
+        _check_exporter(data["event"], viewer)
         data["user"] = take_turn(viewer)
         data["kind"] = EXPORT
 
@@ -120,13 +121,11 @@ def take_turn(viewer: Viewer) -> User:
     return user
 
 
-def _check_manager(event: Event, viewer: Viewer) -> None:
-    if viewer.has_role(event.id, *MANAGERS):
-        return
+def _check_exporter(event: Event, viewer: Viewer) -> None:
     if event.state != PUBLISHED and not viewer.has_role(event.id):
         # Whoever may not see a draft is told what he would be told if there were none.
         raise Unprocessable(f"There is no event with the id {event.id}.", pointer="/data/relationships/event/data")
-    raise Forbidden("Only the event's owner and organizers and admins may export it.")
+    check_manager(event, viewer)
 
 
 def _file(transfer: Transfer, content: bytes) -> Response:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from io import BytesIO
+from typing import IO, Any, Final
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from app.api.helpers.templates import one_line
 from app.api.jsonapi.errors import PayloadTooLarge, Unprocessable, UnsupportedMediaType
@@ -15,6 +17,7 @@ FIELD: Final = "file"
 MAX_FILENAME: Final = 255
 # What multipart/form-data puts around a file.
 FRAMING: Final = 64 * 1024
+MAX_PARTS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,17 @@ def _read() -> Upload:
             "Content-Type: application/json.",
             header="Content-Type",
         )
-    files = request.files.getlist(FIELD)
+    parser = FormDataParser(stream_factory=_in_memory, max_form_parts=MAX_PARTS)
+    _, _, fields = parser.parse(request.stream, request.mimetype, request.content_length, request.mimetype_params)
+    files = fields.getlist(FIELD)
     if len(files) != 1:
         raise Unprocessable(f"The form must have one file, in the field `{FIELD}`.")
     return Upload(files[0].read(), _name(files[0].filename))
+
+
+def _in_memory(*_: Any, **__: Any) -> IO[bytes]:
+    """The stream of a file: no temporary one on a disk, since there is a bound and it is small."""
+    return BytesIO()
 
 
 def _name(given: str | None) -> str | None:

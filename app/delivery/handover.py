@@ -12,7 +12,6 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -40,7 +39,8 @@ class Messenger:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._ids: deque[tuple[str, int]] = deque()
+        # By task; the task that waits the longest comes first.
+        self._ids: dict[str, list[int]] = {}
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_busy = False
@@ -49,7 +49,7 @@ class Messenger:
     def add(self, ids: Sequence[int], task: str = DELIVER) -> None:
         """Hand these mails over soon."""
         with self._change:
-            self._ids.extend((task, id_) for id_ in ids)
+            self._ids.setdefault(task, []).extend(ids)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="handover", daemon=True)
                 self._thread.start()
@@ -78,15 +78,19 @@ class Messenger:
             with self._change:
                 self._is_busy = False
                 self._change.notify_all()
-                self._change.wait_for(lambda: len(self._ids) >= IDS_PER_TASK, PACE)
+                self._change.wait_for(self._has_enough, PACE)
 
     def _take(self) -> tuple[str, list[int]]:
-        """The first of what waits, and what follows it to the same task."""
-        task = self._ids[0][0]
-        ids: list[int] = []
-        while self._ids and self._ids[0][0] == task and len(ids) < IDS_PER_TASK:
-            ids.append(self._ids.popleft()[1])
-        return task, ids
+        """The task that waits the longest, and the ids for it."""
+        task = next(iter(self._ids))
+        ids = self._ids.pop(task)
+        if len(ids) > IDS_PER_TASK:
+            self._ids[task] = ids[IDS_PER_TASK:]
+        return task, ids[:IDS_PER_TASK]
+
+    def _has_enough(self) -> bool:
+        """Whether a task is full, or waits for nothing but the end of another's pause."""
+        return len(self._ids) > 1 or any(len(ids) >= IDS_PER_TASK for ids in self._ids.values())
 
     def _send(self, task: str, ids: list[int]) -> None:
         if time.monotonic() < self._away_until:

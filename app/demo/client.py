@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import requests
+from urllib3.filepost import encode_multipart_formdata
 
 from app.demo.failure import DemoFailure
 
@@ -64,7 +65,7 @@ class Wire:
         """Leave proxies of the environment out: the server is on this machine."""
         self.session.trust_env = False
 
-    def send(self, method: str, path: str, headers: dict[str, str], body: JsonObject | None) -> requests.Response:
+    def send(self, method: str, path: str, headers: dict[str, str], content: bytes | None) -> requests.Response:
         """Send a request.
 
         Raises:
@@ -72,7 +73,6 @@ class Wire:
         """
         self.look()
         self.sent += 1
-        content = None if body is None else json.dumps(body).encode()
         url = path if path.startswith("http") else self.url + path
         try:
             return self.session.request(
@@ -117,13 +117,21 @@ class Client:
                 return
             number += 1
 
+    def upload(self, path: str, filename: str, file: bytes, status: int = 201) -> Answer:
+        """Send a file, as the form of a browser does."""
+        content, content_type = encode_multipart_formdata({"file": (filename, file, "application/json")})
+        return self._send("POST", path, (content_type, content), status)
+
     def _request(self, method: str, path: str, body: JsonObject | None, status: int) -> Answer:
+        return self._send(method, path, None if body is None else (MEDIA_TYPE, json.dumps(body).encode()), status)
+
+    def _send(self, method: str, path: str, content: tuple[str, bytes] | None, status: int) -> Answer:
         headers = {"Accept": f"{MEDIA_TYPE}, application/json, text/html"}
-        if body is not None:
-            headers["Content-Type"] = MEDIA_TYPE
+        if content is not None:
+            headers["Content-Type"] = content[0]
         if self.token:
             headers["Authorization"] = f"JWT {self.token}"
-        response = self.wire.send(method, path, headers, body)
+        response = self.wire.send(method, path, headers, content[1] if content else None)
         content_type = response.headers.get("Content-Type", "").partition(";")[0]
         answer = Answer(method, path, response.status_code, content_type, _json_object(response))
         if answer.status != status:

@@ -1,33 +1,22 @@
-"""The large play: a whole conference from a file, told to everybody in it."""
+"""The large play: a whole conference from a file, imported in one call, then published to everybody in it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
-from app.demo.client import Client, JsonObject
-from app.demo.conference import Conference, Speaker, Talk
-from app.demo.failure import DemoFailure
+from app.demo.client import Client, document
+from app.demo.conference import Conference
+from app.demo.conference_checks import Imported, publishing_told_each_once, told_of_import_alone, whole_event_is_there
 from app.demo.inbox import OPEN_STATUSES, mail_log, mails_with
 from app.demo.people import Person, log_in
-from app.demo.play import (
-    Outcome,
-    Play,
-    begin,
-    change_session,
-    create_event,
-    enter_organizer,
-    enter_speaker,
-    propose,
-)
+from app.demo.play import Outcome, Play, await_no_open_mail, begin, enter_organizer
 from app.demo.screen import Screen
 from app.demo.stage import Stage
 from app.demo.tables import show_mail_log, show_notifications
-from app.demo.verdict import Proposal, organizer_told, sent_and_arrived, speakers_told
+from app.demo.transfers import await_mail, import_file
+from app.demo.verdict import sent_and_arrived
 
-ACCEPTED: Final = "accepted"
 # As long as mails go on leaving there is nothing to complain of, however many there are.
 STALLED_SECONDS: Final = 60.0
 NEWEST: Final = "?page[size]=5"
@@ -42,75 +31,51 @@ def play_conference(stage: Stage, screen: Screen, conference: Conference) -> Out
     """
     play = begin(stage, screen)
     organizer = enter_organizer(play)
-    event = create_event(play, organizer, _event(conference))
     begun = time.monotonic()
-    screen.title(f"The whole of {conference.name}")
-    entries = _enter_speakers(play, organizer, event, conference.speakers)
-    proposals = _propose_all(play, organizer, event, conference, entries)
-    proposals = _accept_all(play, organizer, conference, proposals)
-    admin = log_in(play.door, stage.admin)
-    _await_all_mails(play, admin)
+    imported = _import(play, organizer, conference)
     seconds = time.monotonic() - begun
+    admin = log_in(play.door, stage.admin)
+    _look_at_draft(play, imported, admin)
+    begun = time.monotonic()
+    _publish(play, imported, admin)
+    mails_seconds = time.monotonic() - begun
     _look_around(play, organizer, admin)
-    _check(play, organizer, admin, proposals)
-    return Outcome([("organizer", organizer.login), ("admin", stage.admin)], _figures(play, proposals, seconds))
+    _check(play, imported, admin)
+    figures = [
+        ("sessions", str(len(conference.content.sessions))),
+        ("speakers", str(len(conference.content.speakers))),
+        ("import", f"{seconds:.1f} s, from the file to the draft"),
+        ("mails", str(stage.mailbox.count())),
+        ("publishing", f"{mails_seconds:.1f} s, until the last mail of it had left"),
+    ]
+    return Outcome([("organizer", organizer.login), ("admin", stage.admin)], figures)
 
 
-def _event(conference: Conference) -> JsonObject:
-    return {
-        "name": conference.name,
-        "starts-at": conference.starts_at,
-        "ends-at": conference.ends_at,
-        "timezone": conference.timezone,
-        "location-name": conference.location,
-    }
+def _import(play: Play, organizer: Person, conference: Conference) -> Imported:
+    play.screen.title(f"The whole of {conference.content.name} is imported in one call")
+    event = import_file(play, organizer, conference.filename, conference.file)
+    return Imported(conference, organizer, event)
 
 
-def _enter_speakers(play: Play, organizer: Person, event: str, speakers: tuple[Speaker, ...]) -> dict[str, str]:
-    """Enter them all, as people without an account; give the server's id for each of the file's."""
-    entries = {}
-    with play.screen.progress() as progress:
-        for speaker in progress.track(speakers, description="speakers entered"):
-            attributes = {
-                "name": speaker.name,
-                "email": speaker.email,
-                "organisation": speaker.organisation,
-                "country": speaker.country,
-            }
-            entries[speaker.id] = enter_speaker(organizer.client, event, attributes, None).id
-    return entries
+def _look_at_draft(play: Play, imported: Imported, admin: Client) -> None:
+    """The organizer is told, and finds it all; nobody else is told of anything."""
+    play.screen.title("The organizer is told of it once, and finds a draft")
+    play.screen.mail(await_mail(play, imported.organizer, "was imported"))
+    await_no_open_mail(play, admin)
+    answer = imported.organizer.client.get(f"/v1/events/{imported.event}")
+    play.screen.answer(answer, answer.data["attributes"]["state"])
+    for check in whole_event_is_there(imported):
+        play.screen.check(check)
+    for check in told_of_import_alone(imported, mail_log(admin)):
+        play.screen.check(check)
 
 
-def _propose_all(
-    play: Play, organizer: Person, event: str, conference: Conference, entries: Mapping[str, str]
-) -> list[Proposal]:
-    proposals = []
-    with play.screen.progress() as progress:
-        for talk in progress.track(conference.talks, description="sessions proposed"):
-            speakers = [entries[speaker.id] for speaker in talk.speakers]
-            answer = propose(organizer.client, event, _session(talk), speakers)
-            proposals.append(Proposal(answer.id, talk.addresses))
-    return proposals
-
-
-def _session(talk: Talk) -> JsonObject:
-    return {
-        "title": talk.title,
-        "short-abstract": talk.abstract,
-        "starts-at": talk.starts_at,
-        "ends-at": talk.ends_at,
-    }
-
-
-def _accept_all(play: Play, organizer: Person, conference: Conference, proposals: list[Proposal]) -> list[Proposal]:
-    """Accept what the file says was accepted; the proposals in the same order, those marked as decided."""
-    chosen = [number for number, talk in enumerate(conference.talks) if talk.state == ACCEPTED]
-    decided = list(proposals)
-    with play.screen.progress() as progress:
-        for number in progress.track(chosen, description="sessions accepted"):
-            change_session(organizer.client, proposals[number].id, {"state": ACCEPTED})
-            decided[number] = replace(proposals[number], decided=True)
-    return decided
+def _publish(play: Play, imported: Imported, admin: Client) -> None:
+    play.screen.title("The organizer publishes it: everybody in it is told")
+    path = f"/v1/events/{imported.event}"
+    answer = imported.organizer.client.patch(path, document("event", {"state": "published"}, id_=imported.event))
+    play.screen.answer(answer, answer.data["attributes"]["state"])
+    _await_all_mails(play, admin)
 
 
 def _await_all_mails(play: Play, admin: Client) -> None:
@@ -142,25 +107,10 @@ def _look_around(play: Play, organizer: Person, admin: Client) -> None:
     show_mail_log(play.screen, admin, NEWEST)
 
 
-def _check(play: Play, organizer: Person, admin: Client, proposals: list[Proposal]) -> None:
+def _check(play: Play, imported: Imported, admin: Client) -> None:
     play.screen.title("Checks")
     log = mail_log(admin)
-    for check in organizer_told(organizer, proposals, log):
-        play.screen.check(check)
-    for check in speakers_told(organizer, proposals, log):
+    for check in publishing_told_each_once(imported, log):
         play.screen.check(check)
     for check in sent_and_arrived(admin, play.stage.mailbox, log):
         play.screen.check(check)
-
-
-def _figures(play: Play, proposals: list[Proposal], seconds: float) -> list[tuple[str, str]]:
-    mails = play.stage.mailbox.count()
-    if not mails:
-        raise DemoFailure("the mails of a conference", "some", "none")
-    return [
-        ("sessions", str(len(proposals))),
-        ("requests", str(play.door.visitor.wire.sent)),
-        ("mails", str(mails)),
-        ("seconds", f"{seconds:.1f}, from the first speaker to the last mail"),
-        ("mails/s", f"{mails / seconds:.0f}, while the requests came in"),
-    ]

@@ -95,6 +95,7 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("speaker", "POST", "/v1/orders", document("order", {"status": "pending"}, event=one("event"), attendees=[])),
     ("speaker", "POST", "/v1/orders/resend-email", {"data": {"order": "{order}"}}),
     ("admin", "PATCH", "/v1/event-invoices/{event_invoice}", document("event-invoice", PAID, "{event_invoice}")),
+    ("owner", "POST", "/v1/event-exports", document("event-export", {}, event=one("event"))),
     ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
     ("admin", "PATCH", "/v1/message-settings/1", document("message-setting", SWITCHES, "1")),
 ]

@@ -79,7 +79,7 @@ def test_many_mails_go_in_few_tasks(database: None, broker: redis.Redis) -> None
 
 def test_what_is_committed_at_one_moment_goes_in_one_task(database: None, broker: redis.Redis) -> None:
     messenger = handover.Messenger()
-    messenger._ids.extend(range(1, 41))  # noqa: SLF001 - forty requests have committed while the thread was busy
+    messenger._ids[handover.DELIVER] = list(range(1, 41))  # noqa: SLF001 - forty requests have committed while the thread was busy
     messenger.add([41])
     assert messenger.wait(10)
     assert handed_over(broker) == list(range(1, 42))

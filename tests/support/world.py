@@ -24,10 +24,12 @@ from app.models import (
     Speaker,
     SpeakersCall,
     Ticket,
+    Transfer,
     User,
     db,
 )
 from app.models.base import utc_now
+from app.models.transfer import EXPORT, FAILED, IMPORT, SUCCEEDED
 from tests.conftest import People
 from tests.support.api import Api
 
@@ -42,7 +44,7 @@ class World:
     """The people by what they are, the ids by what they are of, and a client for each person.
 
     The event is published, `draft` is not; `session` is accepted, `pending` is not; both are the speaker's.
-    The notification is the owner's. The event's call for papers is public, the draft's private; both are open.
+    The notification, an export that succeeded and an import that failed are the owner's. The event's call for papers is public, the draft's private; both are open.
     The open order is the speaker's, its attendee is a guest; in `other_order`, which
     the organizer bought, is `other_attendee`.
     """
@@ -105,6 +107,10 @@ def make_world(people: People, api: Api) -> World:
             text="Hi",
             message_id="1@example.org",
         ),
+        "export": Transfer(
+            kind=EXPORT, state=SUCCEEDED, content=b"{}", finished_at=utc_now(), user=cast["owner"], event=event
+        ),
+        "import": Transfer(kind=IMPORT, state=FAILED, error="no", finished_at=utc_now(), user=cast["owner"]),
         "activity": Activity(actor="Anonymous", action="Event 1 created"),
         **{f"{name}_user": user for name, user in cast.items()},
     }
