@@ -44,7 +44,8 @@ class World:
     """The people by what they are, the ids by what they are of, and a client for each person.
 
     The event is published, `draft` is not; `session` is accepted, `pending` is not; both are the speaker's.
-    The notification, an export that succeeded and an import that failed are the owner's. The event's call for papers is public, the draft's private; both are open.
+    The notification, an export that succeeded and an import that failed are the owner's.
+    The event's call for papers is public, the draft's private; both are open.
     The open order is the speaker's, its attendee is a guest; in `other_order`, which
     the organizer bought, is `other_attendee`.
     """
