@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,6 +117,26 @@ def test_a_private_call_is_the_teams_only(api: Api, people: People, owner: User,
         assert api.as_(by).get(f"/v1/events/{event.id}/speakers-call").json["data"]["id"] == str(made.id)
     api.as_(owner).update(f"/v1/speakers-calls/{made.id}", "speakers-call", made.id, privacy="public")
     assert api.get(f"/v1/speakers-calls/{made.id}").status_code == 200
+
+
+def test_whether_there_is_a_private_call_is_the_teams_to_know(
+    api: Api, people: People, owner: User, event: Event
+) -> None:
+    of_private = {"name": "privacy", "op": "eq", "val": "private"}
+    queries = [
+        {"include": "speakers-call"},
+        {"filter": json.dumps([{"name": "speakers-call", "op": "has", "val": of_private}])},
+        {"filter": json.dumps([{"not": {"name": "speakers-call", "op": "has", "val": of_private}}])},
+        {"filter": json.dumps([{"name": "speakers-call.privacy", "op": "is", "val": None}])},
+        {"sort": "speakers-call.starts-at"},
+    ]
+    stranger = api.as_(people.user())
+    before = [caller.get("/v1/events", **query).text for caller in (api, stranger) for query in queries]
+    call(event, privacy="private")
+    assert before == [caller.get("/v1/events", **query).text for caller in (api, stranger) for query in queries]
+    shown = [api.as_(owner).get("/v1/events", **query).json for query in queries[:2]]
+    assert shown[0]["included"][0]["type"] == "speakers-call"
+    assert shown[1]["meta"]["count"] == 1
 
 
 def test_the_call_of_a_draft_is_the_teams_and_that_of_a_deleted_event_nobodys(
