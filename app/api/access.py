@@ -18,6 +18,7 @@ from app.models import (
     Notification,
     Order,
     PaperInvite,
+    RoleInvite,
     Session,
     Setting,
     Speaker,
@@ -186,6 +187,21 @@ def _is_alive(event_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     return exists().where(event.id == event_id, event.deleted_at.is_(None))
 
 
+# --- invitations to roles: for the event's managers, and for the account that has confirmed the invited address
+
+
+def visible_role_invites(viewer: Viewer) -> ColumnElement[bool]:
+    """Those of events that one manages, and those to one's own confirmed address."""
+    seen = or_(RoleInvite.event_id.in_(viewer.with_role(*MANAGERS)), _to_oneself(viewer))
+    return and_(true() if viewer.is_admin else seen, _is_alive(RoleInvite.event_id))
+
+
+def _to_oneself(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.user is None or not viewer.user.is_verified:
+        return false()
+    return func.lower(RoleInvite.email) == func.lower(viewer.user.email)
+
+
 # --- notifications: one's own that one has not removed; admins see all, the removed ones too
 
 
@@ -269,6 +285,7 @@ ATTENDEES = Access(
     may_read_private=may_read_order_of_attendee,
 )
 EVENT_INVOICES = Access(EventInvoice, visible_event_invoices)
+ROLE_INVITES = Access(RoleInvite, visible_role_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
 MAILS = Access(Mail, only_admins)

@@ -34,6 +34,7 @@ from app.api.orders import OrderDetail, OrderList, resend_order_mails
 from app.api.paper_invites import PaperInviteDetail, PaperInviteList
 from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
 from app.api.previews import message_setting_preview
+from app.api.role_invites import RoleInviteDetail, RoleInviteList
 from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
 from app.api.speakers_calls import EventSpeakersCall, SpeakersCallDetail, SpeakersCallList
@@ -50,7 +51,15 @@ from app.api.transfers import (
     download_page,
 )
 from app.api.users import UserDetail, UserList
-from app.auth.views import ask_for_reset, change_password, create_session, reset_password, verify_email
+from app.auth.views import (
+    accept_invite,
+    ask_for_reset,
+    change_password,
+    create_session,
+    reset_password,
+    verify_email,
+)
+from app.pages.invitations import invitation_page, invitation_submit
 from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
 
 
@@ -130,6 +139,12 @@ V1: Final = (
     # The one address that takes a file, as a form or as plain JSON.
     Route("event_import_create", ["/event-imports"], create_import, can(POST=verified)),
     Route("event_import_detail", ["/event-imports/<int:id>"], EventImportDetail, can(GET=logged_in)),
+    # --- invitations to roles
+    Route("role_invite_list", ["/role-invites"], RoleInviteList, can(GET=logged_in, POST=logged_in)),
+    Route("event_role_invite_list", ["/events/<int:event_id>/role-invites"], RoleInviteList, can(GET=logged_in)),
+    Route("role_invite_detail", ["/role-invites/<int:id>"], RoleInviteDetail,
+          can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
+    Route("accept_invite", ["/role-invites/accept-invite"], accept_invite, can(POST=anyone)),
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
@@ -158,10 +173,13 @@ ROOT: Final = (
     Route("verify_submit", ["/verify"], verify_submit, can(POST=anyone)),
     Route("reset_page", ["/reset-password"], reset_page, can(GET=anyone)),
     Route("reset_submit", ["/reset-password"], reset_submit, can(POST=anyone)),
+    Route("invitation_page", ["/sign-up", "/role-invites/accept"], invitation_page, can(GET=anyone)),
+    Route("invitation_submit", ["/sign-up", "/role-invites/accept"], invitation_submit, can(POST=anyone)),
     Route("front_end_page", ["/events/<identifier>", "/events/<identifier>/sessions/<int:session_id>",
                              "/events/<identifier>/cfs", "/events/<identifier>/cfs/new",
                              "/events/<identifier>/cfs/<hash>", "/events/<identifier>/cfs/<hash>/new",
-                             "/orders/<identifier>", "/tickets/<identifier>", "/event-invoices/<identifier>"],
+                             "/orders/<identifier>", "/tickets/<identifier>", "/event-invoices/<identifier>",
+                             "/role-invites/<int:invite_id>"],
           front_end_page, can(GET=anyone)),
     # The link of a mail, whose token stands for a login.
     Route("download_page", ["/event-exports/<int:id>/download"], download_page, can(GET=anyone)),

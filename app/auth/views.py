@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, g, jsonify
-from sqlalchemy import func, select
 
-from app.api.helpers.mail import send_email_password_change, send_email_password_reset
-from app.api.helpers.notification import send_notif_password_change
+from app.api.helpers.mail import send_email_password_reset
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.document import read_json
-from app.api.jsonapi.errors import BadRequest, Unauthorized, Unprocessable
+from app.api.jsonapi.errors import BadRequest, Unauthorized
+from app.auth.accounts import check_password, find_user, prove_address, set_password, take_new_address
+from app.auth.joining import Person, join, open_invitation
 from app.auth.limits import (
     LINKS_PER_ACCOUNT,
     LINKS_PER_ADDRESS,
@@ -24,8 +24,8 @@ from app.auth.limits import (
     limiter,
     refused,
 )
-from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password, needs_rehash, verify_password
-from app.auth.tokens import RESET, VERIFY, TokenError, link_token, login_token, use_link_token
+from app.auth.passwords import MAX_LENGTH, hash_password, needs_rehash, verify_password
+from app.auth.tokens import CHANGE, RESET, VERIFY, TokenError, link_token, login_token, purpose_of, use_link_token
 from app.models import User, db
 
 
@@ -53,13 +53,16 @@ def verify_email() -> Response:
 
 
 def confirm(token: str) -> User:
-    """Take a confirmation token and commit.
+    """Take a confirmation token, for the first address or for a new one, and commit.
 
     Raises:
         BadRequest: it cannot be used.
+        Conflict: another account has got the new address in the meantime.
     """
-    user = _use(token, VERIFY)
-    user.is_verified = True
+    user, purpose = _use(token, VERIFY, CHANGE)
+    if purpose == CHANGE:
+        take_new_address(user)
+    prove_address(user)
     db.session.commit()
     return user
 
@@ -70,7 +73,7 @@ def ask_for_reset() -> Response:
     """Send a link to a new password, if there is such an account: `{"data": {"email"}}`."""
     user = find_user(_text(_data(), "email"))
     if user is not None:
-        send_email_password_reset(user.email, make_frontend_url("/reset-password", token=link_token(user, RESET)))
+        send_email_password_reset(user, make_frontend_url("/reset-password", token=link_token(user, RESET)))
         db.session.commit()
     return jsonify(message="If there is an account with this address, a mail with a link is on its way.")
 
@@ -90,8 +93,8 @@ def reset(token: str, password: str) -> User:
         Unprocessable: the password is too short or too long.
     """
     check_password(password)
-    user = _use(token, RESET)
-    user.is_verified = True
+    user, _ = _use(token, RESET)
+    prove_address(user)
     set_password(user, password)
     db.session.commit()
     return user
@@ -113,34 +116,23 @@ def change_password() -> Response:
     )
 
 
-def set_password(user: User, password: str) -> None:
-    """Set the password, end every earlier login, and tell the user."""
-    user.password_hash = hash_password(password)
-    user.token_version += 1
-    send_email_password_change(user.email)
-    send_notif_password_change(user)
+def accept_invite() -> Response:
+    """Take a role with the token of the mail, without a login: `{"data": {"token"}}`.
 
-
-def check_password(password: str, pointer: str = "/data/password") -> None:
-    """Refuse a password that is too short or too long.
-
-    Raises:
-        Unprocessable: it is.
+    An account that never confirmed its address needs a new password too: `{"data": {"token", "password"}}`.
     """
-    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Unprocessable(f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.", pointer=pointer)
+    data = _data()
+    token = _text(data, "token")
+    if find_user(open_invitation(token).email) is None:
+        raise BadRequest("There is no account with this address yet: sign up by the link.", pointer="/data/token")
+    invite = join(token, Person(_text(data, "password") if "password" in data else ""))
+    return jsonify(message="The invitation is accepted.", event=str(invite.event_id), role=invite.role_name)
 
 
-def find_user(email: str) -> User | None:
-    """The account with this address, whatever its case."""
-    return db.session.scalar(
-        select(User).where(func.lower(User.email) == func.lower(email.strip()), User.deleted_at.is_(None))
-    )
-
-
-def _use(token: str, purpose: str) -> User:
+def _use(token: str, *purposes: str) -> tuple[User, str]:
     try:
-        return use_link_token(token, purpose)
+        purpose = purpose_of(token, *purposes)
+        return use_link_token(token, purpose), purpose
     except TokenError as error:
         raise BadRequest(str(error), pointer="/data/token") from error
 

@@ -20,8 +20,8 @@ def create_admin(email: str, password: str | None) -> None:
     """Make a verified admin of EMAIL, or promote the account that has this address."""
     # The models are imported here, so that `manage.py --help` needs no database.
     from app.api.helpers.addresses import AddressError, check_address  # noqa: PLC0415
+    from app.auth.accounts import find_user  # noqa: PLC0415
     from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password  # noqa: PLC0415
-    from app.auth.views import find_user  # noqa: PLC0415
     from app.models import User, db  # noqa: PLC0415
 
     try:

@@ -5,18 +5,19 @@ Opening a link changes nothing (mail scanners open links too): a button on the p
 
 from __future__ import annotations
 
-from flask import Response, make_response, render_template, request
+from flask import Response, request
 
-from app.api.helpers.settings import get_settings
 from app.api.jsonapi.errors import ApiError
 from app.auth.limits import LINKS_PER_ADDRESS, limiter
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from app.auth.views import confirm, reset
+from app.models import db
+from app.pages.frame import page
 
 
 def verify_page() -> Response:
     """The page behind the link of the confirmation mail."""
-    return _page("pages/verify.html", token=request.args.get("token", ""))
+    return page("pages/verify.html", token=request.args.get("token", ""))
 
 
 @limiter.limit(LINKS_PER_ADDRESS)
@@ -25,8 +26,9 @@ def verify_submit() -> Response:
     try:
         confirm(request.form.get("token", ""))
     except ApiError as error:
-        return _page("pages/message.html", 400, title="That did not work", text=error.detail)
-    return _page("pages/message.html", title="Thank you", text="Your e-mail address is confirmed.")
+        db.session.rollback()
+        return page("pages/message.html", 400, title="That did not work", text=error.detail)
+    return page("pages/message.html", title="Thank you", text="Your e-mail address is confirmed.")
 
 
 def reset_page() -> Response:
@@ -41,14 +43,15 @@ def reset_submit() -> Response:
     try:
         reset(token, request.form.get("password", ""))
     except ApiError as error:
+        db.session.rollback()
         return _reset_form(token, error.detail)
-    return _page("pages/message.html", title="Done", text="Your password is changed. Log in with the new one.")
+    return page("pages/message.html", title="Done", text="Your password is changed. Log in with the new one.")
 
 
 def front_end_page(**_names: str | int) -> Response:
-    """Where a link to an event or a session ends without a front end."""
-    text = "Here the front end shows the event. None is set up: set frontend-url in the settings to where it is."
-    return _page("pages/message.html", 200, title="This is the server", text=text)
+    """Where a link to an event, a session or an invitation ends without a front end."""
+    text = "Here the front end shows it. None is set up: set frontend-url in the settings to where it is."
+    return page("pages/message.html", 200, title="This is the server", text=text)
 
 
 def message_page(title: str, text: str, status: int = 200) -> Response:
@@ -58,16 +61,4 @@ def message_page(title: str, text: str, status: int = 200) -> Response:
 
 def _reset_form(token: str, error: str = "") -> Response:
     lengths = {"min_length": MIN_LENGTH, "max_length": MAX_LENGTH}
-    return _page("pages/reset.html", 400 if error else 200, token=token, error=error, **lengths)
-
-
-def _page(template: str, status: int = 200, **values: str | int) -> Response:
-    response = make_response(render_template(template, app_name=get_settings().app_name, **values), status)
-    # The address has a token in it: no other site is told of it, and no cache keeps the page.
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return page("pages/reset.html", 400 if error else 200, token=token, error=error, **lengths)

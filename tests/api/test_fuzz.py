@@ -51,7 +51,8 @@ SETTINGS = {
     "order-expiry-time": 15,
     "service-fee": 2.5,
 }
-PERSON = {"first-name": "Ana", "last-name": "Bo", "language": "en", "timezone": "UTC"}
+PERSON = {"first-name": "Ana", "last-name": "Bo", "language": "en", "timezone": "UTC", "new-email": None}
+SIGNING_UP = {**PERSON, "was-registered-with-order": True, "invite-token": "x"}
 MARK = {"type": "notification", "id": "{notification}", "attributes": {"is-read": True, "title": "x"}}
 EMBER = {"data": {**MARK, "relationships": {"user": {"data": one("user")}}}}
 OF_SPEAKER = {"event": one("event"), "user": one("user")}
@@ -63,6 +64,9 @@ OF_ORDER = {"event": one("event"), "attendees": [one("attendee")]}
 PAID = {"status": "paid", "amount": 1, "month": "2026-11-01"}
 CALL = {"announcement": "Come", "starts-at": NOON, "ends-at": "2030-01-01T00:00:00Z", "privacy": "public", "hash": "x"}
 INVITE, OF_INVITE = {"email": "kim@example.org"}, {"speakers-call": {"type": "speakers-call", "id": "{call}"}}
+ACCEPT_INVITE = "/v1/role-invites/accept-invite"
+ROLE_INVITE = {"email": "new@example.org", "role-name": "moderator", "status": "pending"}
+ANSWER = {"email": "speaker@example.org", "role-name": "moderator", "status": "pending"}
 OF_SESSION = {"event": one("event"), "speakers": [one("speaker")]}
 
 # Who sends what where. An id stands in braces.
@@ -73,7 +77,12 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("anonymous", "POST", "/v1/auth/reset-password", {"data": {"email": "a@example.org"}}),
     ("anonymous", "PATCH", "/v1/auth/reset-password", {"data": {"token": "x", "password": PASSWORD}}),
     ("owner", "POST", "/v1/auth/change-password", {"data": {"old-password": "x", "new-password": PASSWORD}}),
-    ("anonymous", "POST", "/v1/users", document("user", {"email": "new@example.org", "password": "short", **PERSON})),
+    (
+        "anonymous",
+        "POST",
+        "/v1/users",
+        document("user", {"email": "new@example.org", "password": "short", **SIGNING_UP}),
+    ),
     ("owner", "PATCH", "/v1/users/{user}", document("user", {"email": "owner@example.org", **PERSON}, "{user}")),
     ("owner", "PATCH", "/v1/users/{user}/notifications", {"data": [MARK]}),
     ("owner", "PATCH", "/v1/users/{user}/notifications", {"meta": {"is-read": True, "received-before": NOON}}),
@@ -96,6 +105,14 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("speaker", "POST", "/v1/orders/resend-email", {"data": {"order": "{order}"}}),
     ("admin", "PATCH", "/v1/event-invoices/{event_invoice}", document("event-invoice", PAID, "{event_invoice}")),
     ("owner", "POST", "/v1/event-exports", document("event-export", {}, event=one("event"))),
+    ("owner", "POST", "/v1/role-invites", document("role-invite", ROLE_INVITE, event=one("event"))),
+    (
+        "speaker",
+        "PATCH",
+        "/v1/role-invites/{invite}",
+        document("role-invite", ANSWER, "{invite}", event=one("event")),
+    ),
+    ("anonymous", "POST", ACCEPT_INVITE, {"data": {"token": "x", "password": PASSWORD}}),
     ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
     ("admin", "PATCH", "/v1/message-settings/1", document("message-setting", SWITCHES, "1")),
 ]
@@ -171,7 +188,7 @@ def send(world: World, write: tuple[str, str, str, Any], body: Any) -> int:
 
 def test_the_documents_are_right_before_something_is_replaced(world: World) -> None:
     # What is wrong with the others is a password, a token or that the event has a call already, not the document.
-    others = ("/v1/users", "/v1/orders/resend-email", "/v1/speakers-calls")
+    others = ("/v1/users", "/v1/orders/resend-email", "/v1/speakers-calls", ACCEPT_INVITE)
     for write in WRITES:
         status = send(world, write, fill(write[3], world))
         assert status < 300 or "/auth/" in write[2] or write[2] in others, write

@@ -22,6 +22,8 @@ CHANGES = (
     # The only one there is: the owner was told of it.
     "UPDATE happenings SET title = 'Other', message = 'Other'",
     "UPDATE notifications SET is_read = true, read_at = now() WHERE user_id <> :viewer",
+    "UPDATE role_invites SET role_name = 'organizer' WHERE email NOT IN (SELECT email FROM users WHERE id = :viewer)",
+    "UPDATE users SET new_email = 'other@example.org', was_registered_with_order = true WHERE id <> :viewer",
     "UPDATE settings SET app_name = 'Other', smtp_host = 'other.example.org'",
     "UPDATE mails SET recipient = 'other@example.org', status = 'failed'",
     "UPDATE speakers_calls SET hash = 'other' || id",
@@ -43,12 +45,20 @@ LISTS = {
     "/v1/speakers-calls": ("", "event", "event.speakers-call"),
     "/v1/paper-invites": ("", "speakers-call"),
     "/v1/users/{me}/notifications": ("user", "happening.actor"),
+    "/v1/role-invites": ("", "event", "event.roles.user"),
     "/v1/tickets": ("", "event", "attendees", "event.orders"),
     "/v1/attendees": ("", "order", "order.user", "user", "ticket"),
     "/v1/orders": ("", "attendees", "user", "attendees.order"),
     "/v1/event-invoices": ("", "event", "event.attendees"),
 }
-NEED_LOGIN = ("/v1/users/{me}/notifications", "/v1/paper-invites", "/v1/attendees", "/v1/orders", "/v1/event-invoices")
+NEED_LOGIN = (
+    "/v1/users/{me}/notifications",
+    "/v1/paper-invites",
+    "/v1/role-invites",
+    "/v1/attendees",
+    "/v1/orders",
+    "/v1/event-invoices",
+)
 ADMIN_LISTS = ("/v1/users", "/v1/notifications", "/v1/mails", "/v1/settings", "/v1/message-settings", "/v1/activities")
 # Hidden attributes, each with a value that it has in the first world, or that says much of it.
 HIDDEN = {

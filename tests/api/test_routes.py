@@ -118,6 +118,15 @@ GET    /v1/event-exports/{export}/download                      401   404   404 
 GET    /v1/event-imports                                        401   200   200   200   200   200
 POST   /v1/event-imports                                        401   201   201   201   201   201
 GET    /v1/event-imports/{import}                               401   404   404   200   404   200
+GET    /v1/role-invites                                         401   200   200   200   200   200
+POST   /v1/role-invites                                         401   403   403   201   201   201
+GET    /v1/events/{event}/role-invites                          401   404   200   200   200   200
+GET    /v1/events/{draft}/role-invites                          401   404   404   200   200   200
+# The speaker is invited.
+GET    /v1/role-invites/{invite}                                401   404   200   200   200   200
+PATCH  /v1/role-invites/{invite}                                401   404   200   403   403   403
+DELETE /v1/role-invites/{invite}                                401   404   403   204   204   204
+POST   /v1/role-invites/accept-invite                           400   400   400   400   400   400
 GET    /v1/mails                                                401   403   403   403   403   200
 GET    /v1/mails/{mail}                                         401   403   403   403   403   200
 GET    /v1/settings                                             401   403   403   403   403   200
@@ -139,6 +148,11 @@ GET    /verify                                                  200   200   200 
 POST   /verify                                                  400   400   400   400   400   400
 GET    /reset-password                                          200   200   200   200   200   200
 POST   /reset-password                                          400   400   400   400   400   400
+GET    /sign-up                                                 400   400   400   400   400   400
+POST   /sign-up                                                 400   400   400   400   400   400
+GET    /role-invites/accept                                     400   400   400   400   400   400
+POST   /role-invites/accept                                     400   400   400   400   400   400
+GET    /role-invites/{invite}                                   200   200   200   200   200   200
 GET    /events/{identifier}                                     200   200   200   200   200   200
 # Without its token the link of the mail opens nothing.
 GET    /event-exports/{export}/download                         400   400   400   400   400   400
@@ -232,6 +246,13 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
             "data": {"type": "attendee", "attributes": {"firstname": "New"}, "relationships": {"event": event}},
         },
         "/v1/orders": {"data": {"type": "order", "relationships": {"event": event}}},
+        "/v1/role-invites": {
+            "data": {
+                "type": "role-invite",
+                "attributes": {"email": f"{viewer}-new@example.org", "role-name": "moderator"},
+                "relationships": {"event": event},
+            },
+        },
     }
     return made.get(row.path, {}) if row.method == "POST" else {}
 
@@ -376,7 +397,11 @@ def test_a_write_in_another_media_type_is_415(world: World, client: FlaskClient)
         caller = "owner" if row.expected[-1] == 403 else "admin"
         body, headers = json.dumps(body_of(row, world, caller)), {"Authorization": f"JWT {world.clients[caller].token}"}
         # Logging in and the like take plain JSON, of whatever kind.
-        is_plain = "/auth/" in row.path or row.path in ("/v1/test-mail", "/v1/orders/resend-email")
+        is_plain = "/auth/" in row.path or row.path in (
+            "/v1/test-mail",
+            "/v1/orders/resend-email",
+            "/v1/role-invites/accept-invite",
+        )
         wrong = ["text/plain", None, "application/xml"] + ([] if is_plain else [f'{MEDIA_TYPE}; ext="x"'])
         for content_type in wrong:
             path = world.path(row.path)

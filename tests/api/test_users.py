@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.models import Mail, User, db
-from app.models.mail import USER_CONFIRM, USER_REGISTER
+from app.models.mail import USER_CONFIRM, USER_REGISTER, USER_REGISTER_WITH_PASSWORD
 from tests.conftest import PASSWORD, People
 from tests.support.api import Api
 from tests.support.errors import errors_of, pointer_of
@@ -19,6 +19,8 @@ from tests.support.rows import activities, count, mailed
 
 ATTRIBUTES = {
     "email",
+    "new-email",
+    "was-registered-with-order",
     "first-name",
     "last-name",
     "language",
@@ -33,6 +35,7 @@ def register(api: Api, email: Any = "ana@example.org", password: Any = PASSWORD,
     return api.create("/v1/users", "user", {"email": email, "password": password, **more})
 
 
+@pytest.mark.triggers("mail:User Registration", "mail:User Confirmation")
 def test_registering_sends_exactly_two_mails_and_answers_with_the_account(api: Api) -> None:
     answer = register(api, **{"first-name": "Ana", "language": "de", "timezone": "Europe/Berlin"})
     assert answer.status_code == 201
@@ -212,26 +215,6 @@ def test_a_password_is_not_changed_in_passing(api: Api, people: People) -> None:
 # --- one's own account
 
 
-def test_a_new_address_must_be_confirmed_like_the_first(api: Api, people: People) -> None:
-    user = people.user("ana@example.org")
-    answer = api.as_(user).update(f"/v1/users/{user.id}", "user", user.id, email="new@example.org")
-    assert answer.status_code == 200
-    assert answer.json["data"]["attributes"]["email"] == "new@example.org"
-    assert answer.json["data"]["attributes"]["is-verified"] is False
-    assert mailed(USER_CONFIRM) == ["new@example.org"]
-    noon = "2026-11-21T12:00:00Z"
-    event = {"name": "New", "starts-at": noon, "ends-at": noon}
-    assert api.as_(user).create("/v1/events", "event", event).status_code == 403
-
-
-def test_the_same_address_in_another_case_stays_confirmed(api: Api, people: People) -> None:
-    user = people.user("ana@example.org")
-    answer = api.as_(user).update(f"/v1/users/{user.id}", "user", user.id, email="Ana@example.org")
-    assert answer.status_code == 200
-    assert answer.json["data"]["attributes"]["is-verified"] is True
-    assert count(Mail) == 0
-
-
 def test_an_address_that_is_taken_is_409(api: Api, people: People) -> None:
     user, other = people.user(), people.user("ben@example.org")
     answer = api.as_(user).update(f"/v1/users/{user.id}", "user", user.id, email="BEN@example.org")
@@ -279,3 +262,48 @@ def test_a_removed_account_is_gone_and_its_address_is_not_free(api: Api, people:
     assert api.as_(admin).get(f"/v1/users/{user.id}").status_code == 404
     assert api.as_(admin).get("/v1/users").json["meta"]["count"] == 1
     assert register(api, "ana@example.org").status_code == 409
+
+
+# --- registering in special ways
+
+
+@pytest.mark.triggers("mail:User Registration during Payment")
+def test_registering_during_payment_sends_another_welcome(api: Api) -> None:
+    made = register(api, **{"was-registered-with-order": True})
+    assert made.json["data"]["attributes"]["was-registered-with-order"] is True
+    assert mailed(USER_REGISTER_WITH_PASSWORD) == mailed(USER_CONFIRM) == ["ana@example.org"]
+    assert count(Mail) == 2
+    plain = register(api, "ben@example.org", **{"was-registered-with-order": False})
+    assert plain.json["data"]["attributes"]["was-registered-with-order"] is False
+    assert mailed(USER_REGISTER) == ["ben@example.org"]
+
+
+@pytest.mark.parametrize("value", [None, 1, "true", []])
+def test_whether_it_was_during_payment_is_yes_or_no(api: Api, value: Any) -> None:
+    answer = register(api, **{"was-registered-with-order": value})
+    assert answer.status_code == 422
+    assert pointer_of(answer) == "/data/attributes/was-registered-with-order"
+
+
+def test_how_somebody_registered_does_not_change(api: Api, people: People) -> None:
+    user = people.user()
+    answer = api.as_(user).update(f"/v1/users/{user.id}", "user", user.id, was_registered_with_order=True)
+    assert answer.status_code == 200
+    assert answer.json["data"]["attributes"]["was-registered-with-order"] is False
+    assert count(Mail) == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"was-registered-with-order": True}])
+def test_the_mails_after_registering_are_in_the_language_of_the_new_user(api: Api, more: dict[str, Any]) -> None:
+    register(api, language="de", **more)
+    register(api, "ben@example.org", language="de-AT", **more)
+    assert [mail.language for mail in db.session.scalars(select(Mail))] == ["de"] * 4
+
+
+def test_the_mails_about_a_password_are_in_the_language_of_the_user(api: Api, people: People) -> None:
+    user = people.user("ana@example.org")
+    user.language = "de"
+    db.session.commit()
+    api.post("/v1/auth/reset-password", {"data": {"email": "ANA@example.org"}})
+    api.as_(user).post("/v1/auth/change-password", {"data": {"old-password": PASSWORD, "new-password": "another one"}})
+    assert [mail.language for mail in db.session.scalars(select(Mail))] == ["de", "de"]

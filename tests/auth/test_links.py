@@ -67,6 +67,7 @@ def test_asking_for_a_reset_answers_the_same_for_an_unknown_address(api: Api, pe
     assert [mail.recipient for mail in db.session.scalars(select(Mail))] == ["ana@example.org"]
 
 
+@pytest.mark.triggers("mail:Reset Password", "mail:Change Password", "notif:Change Password")
 def test_a_reset_link_sets_a_password_once_and_ends_earlier_logins(api: Api, people: People) -> None:
     user = people.user("ana@example.org")
     mine = api.as_(user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,14 @@ def notified(action: str) -> list[str]:
 def count(model: Any) -> int:
     """How many rows a table has."""
     return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def token_for(recipient: str, action: str) -> str:
+    """The token in the link of the newest mail of an action to somebody."""
+    newest = select(Mail.secret).where(Mail.action == action, Mail.recipient == recipient).order_by(Mail.id.desc())
+    found = re.search(r"token=([^&]+)$", db.session.scalars(newest).first() or "")
+    assert found, f"no link to {recipient} for {action}"
+    return found[1]
 
 
 def activities() -> list[str]:

@@ -20,6 +20,7 @@ from app.models import (
     Notification,
     Order,
     PaperInvite,
+    RoleInvite,
     Session,
     Speaker,
     SpeakersCall,
@@ -34,6 +35,7 @@ from tests.conftest import People
 from tests.support.api import Api
 
 VIEWERS = ("anonymous", "stranger", "speaker", "owner", "organizer", "admin")
+INVITE = {"email": "speaker@example.org", "role_name": "moderator"}
 
 
 CALLS = (("call", "event", "public"), ("private_call", "draft", "private"))
@@ -48,6 +50,7 @@ class World:
     The event's call for papers is public, the draft's private; both are open.
     The open order is the speaker's, its attendee is a guest; in `other_order`, which
     the organizer bought, is `other_attendee`.
+    The notification is the owner's; the invitation (`invite`) is to the speaker.
     """
 
     people: dict[str, User]
@@ -65,6 +68,8 @@ class World:
         for name, event, privacy in CALLS:
             if db.session.get(SpeakersCall, self.ids[name]) is None:
                 db.session.add(_call(privacy, id=self.ids[name], event_id=self.ids[event]))
+        if db.session.get(RoleInvite, self.ids["invite"]) is None:
+            db.session.add(RoleInvite(id=self.ids["invite"], event_id=self.ids["event"], **INVITE))
         db.session.commit()
 
 
@@ -100,6 +105,7 @@ def make_world(people: People, api: Api) -> World:
         "other_attendee": attendees[1],
         "event_invoice": EventInvoice(event=event, month=utc_now().date(), amount=Decimal(1), currency="EUR"),
         "notification": Notification(user=cast["owner"], happening=happening),
+        "invite": RoleInvite(event=event, **INVITE),
         "mail": Mail(
             recipient="ana@example.org",
             action="Test",

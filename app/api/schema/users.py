@@ -6,7 +6,7 @@ from typing import Final
 
 from app.api.access import USERS
 from app.api.jsonapi.access import ResourceType, register_type
-from app.api.jsonapi.fields import EmailAddress, Language, StrictBoolean, Text, Timestamp, Timezone
+from app.api.jsonapi.fields import EmailAddress, JsonValue, Language, StrictBoolean, Text, Timestamp, Timezone
 from app.api.jsonapi.schema import Schema, ToMany
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH
 
@@ -19,7 +19,12 @@ class UserSchema(Schema):
         self_view = "v1.user_detail"
 
     email = EmailAddress(required=True)
+    # Read-only. It is loaded all the same: who sends it back says that `email` is no wish to keep the old address.
+    new_email = JsonValue(allow_none=True)
     password = Text(MAX_LENGTH, minimum=MIN_LENGTH, required=True, allow_none=True, load_only=True)
+    # Both for signing up only.
+    invite_token = Text(2000, minimum=1, allow_none=True, load_only=True)
+    was_registered_with_order = StrictBoolean()
     first_name = Text(255, allow_none=True)
     last_name = Text(255, allow_none=True)
     language = Language()
