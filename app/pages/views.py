@@ -56,7 +56,7 @@ def front_end_page(**_names: str | int) -> Response:
 
 def message_page(title: str, text: str, status: int = 200) -> Response:
     """A page that only says something."""
-    return _page("pages/message.html", status, title=title, text=text)
+    return page("pages/message.html", status, title=title, text=text)
 
 
 def _reset_form(token: str, error: str = "") -> Response:
