@@ -36,10 +36,10 @@ def msg(text: str) -> str:
     return text
 
 
-def best_language(wanted: str | None) -> str:
-    """The language of `LANGUAGES` to write in for somebody who wants `wanted` (BCP 47): `de-AT` gets `de`."""
+def best_language(*wanted: str | None) -> str:
+    """The language of `LANGUAGES` to write in for whoever wants these (BCP 47, best first): `de-AT` gets `de`."""
     # Lower case: of `DE-ch` Babel would answer `DE`, which is none of them.
-    return negotiate_locale([(wanted or DEFAULT).replace("-", "_").lower()], LANGUAGES) or DEFAULT
+    return negotiate_locale([(each or "").replace("-", "_").lower() for each in wanted], LANGUAGES) or DEFAULT
 
 
 def translate(text: str, language: str) -> str:
