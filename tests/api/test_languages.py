@@ -16,6 +16,7 @@ from app.models import Session, User, db
 from tests.conftest import People
 from tests.servers.smtp import RecordingSmtp
 from tests.support.api import Api
+from tests.support.orders import change, order_for, ticket
 from tests.support.sending import part, point_at, run
 
 TITLE = "C++ (part 2)"
@@ -28,6 +29,7 @@ LANGUAGES = {
     "shouting": "DE",
 }
 NOBODY = "nobody"
+NOBODY_ADDRESS = f"{NOBODY}@example.org"
 # The clocks in Berlin were put forward at 01:00 UTC.
 BEFORE, AFTER = "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"
 
@@ -156,6 +158,23 @@ def test_a_new_time_is_told_by_the_clocks_of_the_event_in_each_ones_habits(stage
     assert "Dienstag, 5. Jänner 2027, 11:00 (GMT+01:00)" in seen(stage.notification("austrian")["message"])
     stage.change(starts_at=None)
     assert "noch kein Termin" in stage.notification("german")["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [
+        ("german", "Der Gesamtbetrag ist 2.401,00 €."),
+        ("austrian", "Der Gesamtbetrag ist € 2.401,00."),
+        ("arab", "المبلغ الإجمالي: \u200f2,401.00 €."),
+        ("brazilian", "It comes to €2,401.00."),
+    ],
+)
+def test_an_amount_is_written_as_the_buyer_does(stage: Stage, name: str, amount: str) -> None:
+    buyer, seat = stage.accounts[name], ticket(stage.session.event, "1200.50")
+    order = order_for(stage.organizer, buyer, stage.session.event, f"{name}@example.org", NOBODY_ADDRESS, ticket=seat)
+    owner = stage.session.event.roles[0].user
+    assert change(stage.organizer, owner, order, status="completed").status_code == 200
+    assert amount in seen(part(stage.mails()[name], "plain"))
 
 
 def test_somebody_who_changes_the_language_is_told_in_the_new_one_from_then_on(stage: Stage) -> None:
