@@ -16,6 +16,7 @@ from app.delivery.outbox import init_outbox
 from app.logs import configure_logging
 from app.models import db
 from app.models.types import cipher
+from app.pages import frame
 from config import Config, ConfigurationError, load
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -40,6 +41,7 @@ def build(config: Config | None = None) -> Flask:
     errors.init_app(app)
     login.init_app(app)
     limits.init_app(app)
+    frame.init_app(app)
     add_routes(app)
     return app
 

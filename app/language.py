@@ -167,7 +167,7 @@ class Listing:
         """For example `A, B, and C`."""
         if not self.values:
             return translate(self.empty, language)
-        return format_list([_beside_text(value, language) for value in self.values], locale=_locale(language))
+        return format_list([beside_text(value, language) for value in self.values], locale=_locale(language))
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Labelled:
 
     def spoken(self, language: str) -> str:
         """For example `Harbour Conference (Friday, …)`."""
-        return f"{_beside_text(self.name, language)} ({speak(self.value, language)})"
+        return f"{beside_text(self.name, language)} ({speak(self.value, language)})"
 
 
 def _at(day: datetime, clock: str, language: str) -> str:
@@ -189,7 +189,7 @@ def _at(day: datetime, clock: str, language: str) -> str:
     )
 
 
-def _beside_text(value: Value, language: str) -> str:
+def beside_text(value: Value, language: str) -> str:
     """A value next to others or to words: its letters may run the other way."""
     shown = speak(value, language)
     return isolated(shown) if direction(language) == RTL else shown

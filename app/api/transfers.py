@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Response, request
+from flask_babel import gettext as _
 from sqlalchemy import func, select
 from sqlalchemy.orm import undefer
 
@@ -98,10 +99,11 @@ def download_export(id: int) -> Response:  # noqa: A002 - the name in the addres
 def download_page(id: int) -> Response:  # noqa: A002 - the name in the address
     """The same behind the link of the mail, whose token stands for a login."""
     if not opens(request.args.get("token", ""), id):
-        return message_page("That did not work", "The link is not valid or has expired: export the event again.", 400)
+        text = _("The link is not valid or has expired: export the event again.")
+        return message_page(_("That did not work"), text, 400)
     transfer = db.session.get(Transfer, id, options=[undefer(Transfer.content)])
     if transfer is None or not transfer.has_file or transfer.content is None:
-        return message_page("The file is removed", "It was kept for seven days: export the event again.", 410)
+        return message_page(_("The file is removed"), _("It was kept for seven days: export the event again."), 410)
     return _file(transfer, transfer.content)
 
 

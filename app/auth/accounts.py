@@ -20,8 +20,9 @@ from app.api.helpers.recipients import Recipient
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.errors import Conflict, Unprocessable
 from app.auth.invitations import accept_waiting
-from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password
+from app.auth.passwords import LENGTHS, MAX_LENGTH, MIN_LENGTH, hash_password
 from app.auth.tokens import CHANGE, VERIFY, link_token
+from app.language import msg
 from app.models import User, db
 
 TAKEN: Final = "There is an account with this e-mail address."
@@ -73,7 +74,9 @@ def take_new_address(user: User) -> None:
     try:
         db.session.flush()
     except IntegrityError as error:
-        raise Conflict(f"{TAKEN} Yours stays as it is.", pointer="/data/token") from error
+        raise Conflict(
+            msg("There is an account with this e-mail address. Yours stays as it is."), pointer="/data/token"
+        ) from error
     record_activity("update_user_email", login_user=user, user=user, old=old, new=user.email)
 
 
@@ -96,4 +99,4 @@ def check_password(password: str, pointer: str = "/data/password") -> None:
         Unprocessable: it is.
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Unprocessable(f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.", pointer=pointer)
+        raise Unprocessable(LENGTHS, pointer=pointer)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import IntegrityError
 
 from app.api.jsonapi.errors import BadRequest, Conflict
-from app.auth.accounts import TAKEN, check_password, find_user, prove_address, set_password, welcome
+from app.auth.accounts import check_password, find_user, prove_address, set_password, welcome
 from app.auth.invitations import accept, accept_waiting, decline
 from app.auth.passwords import hash_password
 from app.auth.tokens import TokenError, read_invite_token
-from app.language import DEFAULT
+from app.language import DEFAULT, msg
 from app.models import RoleInvite, User, db
 
 
@@ -36,7 +36,7 @@ def open_invitation(token: str, *, lock: bool = False) -> RoleInvite:
     except TokenError as error:
         raise BadRequest(str(error), pointer="/data/token") from error
     if invite.event.deleted_at is not None:
-        raise BadRequest("The event was deleted: the invitation can no longer be answered.", pointer="/data/token")
+        raise BadRequest(msg("The event was deleted: the invitation can no longer be answered."), pointer="/data/token")
     return invite
 
 
@@ -92,7 +92,9 @@ def _sign_up(email: str, person: Person) -> User:
     try:
         db.session.flush()
     except IntegrityError as error:
-        raise Conflict(f"{TAKEN} Open the link again.", pointer="/data/token") from error
+        raise Conflict(
+            msg("There is an account with this e-mail address. Open the link again."), pointer="/data/token"
+        ) from error
     welcome(user)
     accept_waiting(user)
     return user

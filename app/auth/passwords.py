@@ -8,9 +8,13 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
+from app.language import msg
+
 MIN_LENGTH: Final = 8
 # Argon2 takes any length; a limit keeps a megabyte of password from costing memory.
 MAX_LENGTH: Final = 256
+# The numbers are written out: translators see the whole sentence.
+LENGTHS: Final = msg("A password has 8 to 256 characters.")
 
 _hasher: Final = PasswordHasher()
 

@@ -16,6 +16,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jwt import PyJWTError
 
+from app.language import msg
 from app.models import RoleInvite, User, db
 
 VERIFY: Final = "verify-email"
@@ -26,7 +27,7 @@ INVITE: Final = "role-invite"
 _DAY: Final = 24 * 3600
 # Seconds.
 LIFETIMES: Final = {VERIFY: 2 * _DAY, CHANGE: 2 * _DAY, RESET: 3600, INVITE: 30 * _DAY}
-_NOT_VALID: Final = "The link is not valid or has expired: ask for a new one."
+_NOT_VALID: Final = msg("The link is not valid or has expired: ask for a new one.")
 
 
 class TokenError(ValueError):
@@ -84,7 +85,7 @@ def use_link_token(token: str, purpose: str) -> User:
     user_id, state = _read(token, purpose)
     user = db.session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None or user.deleted_at is not None or _state(user, purpose) != state:
-        raise TokenError("The link was already used or is no longer valid: ask for a new one.")
+        raise TokenError(msg("The link was already used or is no longer valid: ask for a new one."))
     return user
 
 
@@ -102,7 +103,9 @@ def read_invite_token(token: str, *, lock: bool = False) -> RoleInvite:
     invite_id, state = _read(token, INVITE)
     invite = db.session.get(RoleInvite, invite_id, with_for_update=lock, populate_existing=True)
     if invite is None or _invite_state(invite) != state:
-        raise TokenError("The invitation was already answered or taken back: ask whoever invited you for a new one.")
+        raise TokenError(
+            msg("The invitation was already answered or taken back: ask whoever invited you for a new one.")
+        )
     return invite
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Response, request
+from flask_babel import gettext as _
 
 from app.api.helpers.templates import one_line
 from app.api.jsonapi.errors import ApiError
@@ -17,9 +18,9 @@ from app.auth.joining import Person, join, open_invitation, refuse
 from app.auth.limits import LINKS_PER_ADDRESS, limiter
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from app.bidi import harmless
-from app.language import DEFAULT, LANGUAGES
+from app.language import Word
 from app.models import RoleInvite, db
-from app.pages.frame import page
+from app.pages.frame import beside, page, page_language, told
 
 _MAX_NAME = 255
 
@@ -36,21 +37,21 @@ def invitation_submit() -> Response:
     try:
         if request.form.get("answer") == "declined":
             invite = refuse(token)
-            text = f"You declined to be {_role(invite)} of {harmless(invite.event.name)}."
-            return page("pages/message.html", title="Invitation declined", text=text)
+            text = _("You declined to be %(role)s of %(event)s.", **_named(invite))
+            return page("pages/message.html", title=_("Invitation declined"), text=text)
         invite = join(token, _person(request.form))
     except ApiError as error:
         db.session.rollback()
-        return _ask(token, error.detail)
-    text = f"You are now {_role(invite)} of {harmless(invite.event.name)}. Log in as {invite.email}."
-    return page("pages/message.html", title="Welcome", text=text)
+        return _ask(token, told(error))
+    text = _("You are now %(role)s of %(event)s. Log in as %(email)s.", email=beside(invite.email), **_named(invite))
+    return page("pages/message.html", title=_("Welcome"), text=text)
 
 
 def _ask(token: str, wrong: str = "") -> Response:
     try:
         invite = open_invitation(token)
     except ApiError as error:
-        return page("pages/message.html", 400, title="That did not work", text=error.detail)
+        return page("pages/message.html", 400, title=_("That did not work"), text=told(error))
     user = find_user(invite.email)
     return page(
         "pages/invitation.html",
@@ -69,7 +70,11 @@ def _ask(token: str, wrong: str = "") -> Response:
 
 
 def _role(invite: RoleInvite) -> str:
-    return invite.role_name.replace("_", " ")
+    return Word(invite.role_name).spoken(page_language())
+
+
+def _named(invite: RoleInvite) -> dict[str, str]:
+    return {"role": _role(invite), "event": beside(invite.event.name)}
 
 
 def _person(form: Mapping[str, str]) -> Person:
@@ -78,7 +83,7 @@ def _person(form: Mapping[str, str]) -> Person:
         password=form.get("password", ""),
         first_name=_name(form.get("first-name", "")),
         last_name=_name(form.get("last-name", "")),
-        language=request.accept_languages.best_match(LANGUAGES, DEFAULT) or DEFAULT,
+        language=page_language(),
     )
 
 

@@ -6,13 +6,14 @@ Opening a link changes nothing (mail scanners open links too): a button on the p
 from __future__ import annotations
 
 from flask import Response, request
+from flask_babel import gettext as _
 
 from app.api.jsonapi.errors import ApiError
 from app.auth.limits import LINKS_PER_ADDRESS, limiter
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from app.auth.views import confirm, reset
 from app.models import db
-from app.pages.frame import page
+from app.pages.frame import page, told
 
 
 def verify_page() -> Response:
@@ -27,8 +28,8 @@ def verify_submit() -> Response:
         confirm(request.form.get("token", ""))
     except ApiError as error:
         db.session.rollback()
-        return page("pages/message.html", 400, title="That did not work", text=error.detail)
-    return page("pages/message.html", title="Thank you", text="Your e-mail address is confirmed.")
+        return page("pages/message.html", 400, title=_("That did not work"), text=told(error))
+    return page("pages/message.html", title=_("Thank you"), text=_("Your e-mail address is confirmed."))
 
 
 def reset_page() -> Response:
@@ -44,14 +45,14 @@ def reset_submit() -> Response:
         reset(token, request.form.get("password", ""))
     except ApiError as error:
         db.session.rollback()
-        return _reset_form(token, error.detail)
-    return page("pages/message.html", title="Done", text="Your password is changed. Log in with the new one.")
+        return _reset_form(token, told(error))
+    return page("pages/message.html", title=_("Done"), text=_("Your password is changed. Log in with the new one."))
 
 
 def front_end_page(**_names: str | int) -> Response:
     """Where a link to an event, a session or an invitation ends without a front end."""
-    text = "Here the front end shows it. None is set up: set frontend-url in the settings to where it is."
-    return page("pages/message.html", 200, title="This is the server", text=text)
+    text = _("Here the front end shows it. None is set up: set frontend-url in the settings to where it is.")
+    return page("pages/message.html", 200, title=_("This is the server"), text=text)
 
 
 def message_page(title: str, text: str, status: int = 200) -> Response:

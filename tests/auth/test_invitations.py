@@ -104,7 +104,7 @@ def test_signing_up_by_the_link_makes_a_confirmed_account_with_the_role(
     form = {"token": token, "password": PASSWORD, "first-name": " Ana\r\n ", "last-name": "x" * 300}
     done = client.post(path, data=form, headers={"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"})
     assert done.status_code == 200
-    assert "You are now moderator of Harbour Conference" in done.text
+    assert "Sie haben jetzt diese Aufgabe bei Harbour Conference: Moderation." in done.text
     user = account()
     assert user is not None
     assert (user.is_verified, user.first_name, user.last_name, user.language) == (True, "Ana", "x" * 255, "de")

@@ -105,7 +105,7 @@ def test_a_password_that_is_too_short_is_refused_in_the_language_of_the_page(
 
 
 def test_the_lengths_that_are_told_are_those_that_are_asked_for() -> None:
-    assert LENGTHS == f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters."
+    assert f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters." == LENGTHS
 
 
 @pytest.mark.parametrize(
@@ -113,18 +113,18 @@ def test_the_lengths_that_are_told_are_those_that_are_asked_for() -> None:
     [
         (
             "en",
-            "ivy@example.org is invited to be track organizer of C++ <b>(2).",
-            "Invitation declined You declined to be track organizer of C++ <b>(2).",
+            "ivy@example.org is invited to be organizer of C++ <b>(2).",
+            "Invitation declined You declined to be organizer of C++ <b>(2).",
         ),
         (
             "de",
-            "ivy@example.org ist eingeladen, folgende Aufgabe zu übernehmen: Organisation eines Tracks bei C++ <b>(2).",
-            "Einladung abgelehnt Sie haben die Einladung zur Mitarbeit bei C++ <b>(2) abgelehnt: Organisation eines Tracks.",
+            "ivy@example.org ist eingeladen, folgende Aufgabe zu übernehmen: Organisation bei C++ <b>(2).",
+            "Einladung abgelehnt Sie haben die Einladung zur Mitarbeit bei C++ <b>(2) abgelehnt: Organisation.",
         ),
         (
             "ar",
-            "صاحب العنوان ivy@example.org مدعوّ إلى تولّي دور منظّم المسار في C++ <b>(2).",
-            "رُفضت الدعوة اعتذرت عن تولّي دور منظّم المسار في C++ <b>(2).",
+            "صاحب العنوان ivy@example.org مدعوّ إلى تولّي دور المنظّم في C++ <b>(2).",
+            "رُفضت الدعوة اعتذرت عن تولّي دور المنظّم في C++ <b>(2).",
         ),
     ],
 )
@@ -132,7 +132,7 @@ def test_an_invitation_is_answered_in_the_language_of_the_page(
     client: FlaskClient, people: People, language: str, asked: str, declined: str
 ) -> None:
     event = people.event(people.user(), name="C++ <b>(2)\u202e")
-    invite = RoleInvite(email="ivy@example.org", role_name="track_organizer", event=event)
+    invite = RoleInvite(email="ivy@example.org", role_name="organizer", event=event)
     db.session.add(invite)
     db.session.commit()
     form, headers = {"token": invite_token(invite), "answer": "declined"}, {"Accept-Language": language}
@@ -140,6 +140,14 @@ def test_an_invitation_is_answered_in_the_language_of_the_page(
     answer = client.post("/sign-up", data=form, headers=headers)
     assert shown(answer) == declined
     assert ("\u2068C++" in answer.text) == (language == "ar")
+
+
+def test_a_link_to_a_file_that_cannot_be_used_says_so_in_the_language_of_the_page(client: FlaskClient) -> None:
+    answer = client.get("/event-exports/1/download?token=x", headers={"Accept-Language": "de-CH"})
+    assert answer.status_code == 400
+    assert shown(answer) == (
+        "Das hat nicht geklappt Der Link ist ungültig oder abgelaufen: Exportieren Sie die Veranstaltung noch einmal."
+    )
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
