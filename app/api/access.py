@@ -173,8 +173,9 @@ def reads_order_of_attendees(viewer: Viewer) -> ColumnElement[bool]:
 
 def may_read_order_of_attendee(viewer: Viewer, attendee: Attendee) -> bool:
     """The same for one attendee."""
-    bought = attendee.order is not None and viewer.is_self(attendee.order.user_id)
-    return bought or viewer.is_self(attendee.user_id) or viewer.has_role(attendee.event_id, *ORGANIZERS)
+    if viewer.is_self(attendee.user_id) or viewer.has_role(attendee.event_id, *ORGANIZERS):
+        return True
+    return attendee.order is not None and viewer.is_self(attendee.order.user_id)
 
 
 def visible_event_invoices(viewer: Viewer) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Conflict, Forbidden, Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
-from app.api.order_rules import lock_order, reckon, require_organizer, require_published
+from app.api.order_rules import lock_order, reckon, require_organizer, require_published, require_room
 from app.api.schema.orders import ATTENDEE, ORDER
 from app.api.speakers import stays_with_event
 from app.api.viewer import Viewer
@@ -112,3 +112,4 @@ def _check_order(event_id: int, order: Order | None) -> None:
         raise Unprocessable("This order is not one of the event.", pointer=_ORDER)
     if lock_order(order).status not in OPEN_STATUSES:
         raise Unprocessable(f"The order is {order.status}: nobody can be added to it.", pointer=_ORDER)
+    require_room(len(order.attendees) + 1, _ORDER)

@@ -16,7 +16,8 @@ from app.models.event import ORGANIZERS, PUBLISHED
 
 # Each attendee may get a mail: an order is no way to send thousands.
 MAX_ATTENDEES: Final = 100
-_ATTENDEES: Final = "/data/relationships/attendees/data"
+# Where a document names them.
+ATTENDEES: Final = "/data/relationships/attendees/data"
 
 
 def require_organizer(event_id: int, viewer: Viewer) -> None:
@@ -57,29 +58,37 @@ def lock_order(order: Order) -> Order:
     return locked
 
 
-def reckon(order: Order, pointer: str = _ATTENDEES) -> None:
+def require_room(count: int, pointer: str) -> None:
+    """Refuse an order of this many attendees if they are too many.
+
+    Raises:
+        Unprocessable: they are; `pointer` tells where in the document they are named.
+    """
+    if count > MAX_ATTENDEES:
+        raise Unprocessable(f"An order has at most {MAX_ATTENDEES} attendees.", pointer=pointer)
+
+
+def reckon(order: Order, pointer: str = ATTENDEES) -> None:
     """Work out anew what an open order comes to: the sum of its tickets' prices of today.
 
     Free tickets go with any currency. `pointer` tells where in the document the cause of a refusal is.
 
     Raises:
-        Unprocessable: its tickets have several currencies, or it has too many attendees.
+        Unprocessable: its tickets have several currencies.
     """
     db.session.flush()
     rows = db.session.execute(
-        select(func.count(Attendee.id), Ticket.currency, func.sum(Ticket.price), func.bool_or(Ticket.price > 0))
-        .outerjoin(Ticket, Ticket.id == Attendee.ticket_id)
-        .where(Attendee.order_id == order.id, Attendee.deleted_at.is_(None))
+        select(Ticket.currency, func.sum(Ticket.price))
+        .join(Attendee, Attendee.ticket_id == Ticket.id)
+        .where(Attendee.order_id == order.id)
         .group_by(Ticket.currency)
         .order_by(Ticket.currency)
     ).all()
-    if sum(count for count, *_ in rows) > MAX_ATTENDEES:
-        raise Unprocessable(f"An order has at most {MAX_ATTENDEES} attendees.", pointer=pointer)
-    priced = {currency: amount for _, currency, amount, costs in rows if costs}
+    priced = [(currency, amount) for currency, amount in rows if amount > 0]
     if len(priced) > 1:
-        detail = f"The tickets of an order must all be of one currency, and these are of {' and '.join(priced)}."
+        currencies = " and ".join(currency for currency, _ in priced)
+        detail = f"The tickets of an order must all be of one currency, and these are of {currencies}."
         raise Unprocessable(detail, pointer=pointer)
-    free = [currency for _, currency, *_ in rows if currency is not None]
-    for currency in [*priced, *free][:1]:
-        order.currency = currency
-    order.amount = sum(priced.values(), Decimal(0))
+    order.amount = sum((amount for _, amount in priced), Decimal(0))
+    if rows:
+        order.currency = priced[0][0] if priced else rows[0].currency

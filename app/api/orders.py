@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flask import Response, jsonify
@@ -15,7 +15,7 @@ from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadRequest, Forbidden, NotFound, Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
-from app.api.order_rules import reckon, require_organizer, require_published
+from app.api.order_rules import ATTENDEES, reckon, require_organizer, require_published, require_room
 from app.api.schema.orders import ORDER
 from app.api.speakers import stays_with_event
 from app.api.viewer import Viewer, current_viewer
@@ -34,7 +34,6 @@ TRANSITIONS: Final = {
     EXPIRED: (),
 }
 _STATUS = "/data/attributes/status"
-_ATTENDEES = "/data/relationships/attendees/data"
 
 
 class OrderList(ListResource):
@@ -57,7 +56,9 @@ class OrderList(ListResource):
             raise Unprocessable(detail, pointer=_STATUS)
         _check_note(None, data, cancels=False)
         require_published(data["event"], viewer)
-        _check_free(data["event"].id, data.get("attendees", ()), viewer)
+        attendees = data.get("attendees", [])
+        require_room(len(attendees), ATTENDEES)
+        _check_free(data["event"].id, attendees, viewer)
         data["user"] = viewer.user
 
     def after_create(self, obj: Order, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
@@ -77,7 +78,7 @@ class OrderDetail(DetailResource):
         named = data.pop("attendees", None)
         if named is not None and set(named) != set(obj.attendees):
             detail = "Attendees come to an order with POST /v1/attendees and leave it with DELETE /v1/attendees/<id>."
-            raise Unprocessable(detail, pointer=_ATTENDEES)
+            raise Unprocessable(detail, pointer=ATTENDEES)
         status = data.get("status", obj.status)
         _check_note(obj.cancel_note, data, cancels=status == CANCELLED and obj.status != CANCELLED)
         if status == obj.status:
@@ -146,13 +147,12 @@ def _check_note(note: str | None, data: Mapping[str, Any], *, cancels: bool) -> 
         raise Unprocessable(detail, pointer="/data/attributes/cancel-note")
 
 
-def _check_free(event_id: int, attendees: Iterable[Attendee], viewer: Viewer) -> None:
+def _check_free(event_id: int, attendees: Sequence[Attendee], viewer: Viewer) -> None:
     """Refuse attendees of others, of another event or in another order; locked, so that only one order gets each."""
-    named = list(attendees)
-    ids = sorted(attendee.id for attendee in named)
+    ids = [attendee.id for attendee in attendees]
     statement = select(Attendee).where(Attendee.id.in_(ids)).order_by(Attendee.id).with_for_update()
     db.session.scalars(statement.execution_options(populate_existing=True)).all()
-    for index, attendee in enumerate(named):
+    for index, attendee in enumerate(attendees):
         if attendee.event_id != event_id:
             detail = "This attendee is not one of the event."
         elif not viewer.is_self(attendee.user_id):
@@ -163,4 +163,4 @@ def _check_free(event_id: int, attendees: Iterable[Attendee], viewer: Viewer) ->
             detail = "This attendee was deleted."
         else:
             continue
-        raise Unprocessable(detail, pointer=f"{_ATTENDEES}/{index}")
+        raise Unprocessable(detail, pointer=f"{ATTENDEES}/{index}")

@@ -12,7 +12,7 @@ from tests.conftest import People
 from tests.support.api import Api
 from tests.support.errors import errors_of, pointer_of
 from tests.support.orders import change, enter, order_for, place, ticket
-from tests.support.rows import count
+from tests.support.rows import count, statements
 
 
 @pytest.fixture
@@ -183,5 +183,21 @@ def test_an_order_has_at_most_a_hundred_attendees(api: Api, bea: User, event: Ev
     db.session.commit()
     answer = enter(api, bea, event, order=order)
     assert answer.status_code == 422
+    assert pointer_of(answer) == "/data/relationships/order/data"
     assert count(Attendee) == 100
     assert place(api, bea, event, "gus@example.org").status_code == 201
+
+
+def test_a_list_of_attendees_asks_a_few_questions_however_many_orders_they_are_in(
+    api: Api, people: People, bea: User, event: Event
+) -> None:
+    gus = people.user("gus@example.org")
+    for _ in range(12):
+        order_for(api, bea, event, "gus@example.org")
+    db.session.commit()
+    db.session.expire_all()
+    for user in (gus, bea):
+        caller = api.as_(user)
+        with statements() as seen:
+            assert len(caller.get("/v1/attendees").json["data"]) == 12
+        assert len(seen) <= 5, seen

@@ -39,7 +39,9 @@ def tell_of_completion(order: Order) -> None:
         for key, attendee in _holders(order).items():
             if key in accounts:
                 link = ticket_url(attendee)
-                send_notif_ticket_purchased_attendee(accounts[key], order, link, _about(order, link))
+                data = {"event-id": str(order.event_id), "attendee-id": str(attendee.id)}
+                about_ticket = About(link=link, data=data, event=order.event)
+                send_notif_ticket_purchased_attendee(accounts[key], order, link, about_ticket)
         for organizer in organizers:
             send_notif_ticket_purchase_organizer(organizer, order, url, about)
             send_email_ticket_purchased_organizer(organizer, order, url)
@@ -101,6 +103,6 @@ def _holders(order: Order) -> dict[str, Attendee]:
     return found
 
 
-def _about(order: Order, link: str | None = None) -> About:
+def _about(order: Order) -> About:
     data = {"event-id": str(order.event_id), "order-id": str(order.id), "status": order.status}
-    return About(link=link or order_url(order), data=data, event=order.event)
+    return About(link=order_url(order), data=data, event=order.event)

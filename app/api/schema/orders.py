@@ -8,7 +8,7 @@ from app.api.access import ATTENDEES, EVENT_INVOICES, ORDERS, TICKETS
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import Choice, Currency, Day, DecimalNumber, EmailAddress, Text, Timestamp
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
-from app.models.order import INVOICE_STATUSES, ORDER_STATUSES
+from app.models.order import INVOICE_STATUSES, ORDER_STATUSES, Attendee
 
 MAX_PRICE: Final = 1_000_000
 
@@ -84,6 +84,9 @@ class EventInvoiceSchema(Schema):
 
 
 TICKET: Final = register_type(ResourceType("ticket", TicketSchema, TICKETS))
-ATTENDEE: Final = register_type(ResourceType("attendee", AttendeeSchema, ATTENDEES))
+ATTENDEE: Final = register_type(
+    # With the order, since it says who may know of it.
+    ResourceType("attendee", AttendeeSchema, ATTENDEES, joins=(Attendee.order,))
+)
 ORDER: Final = register_type(ResourceType("order", OrderSchema, ORDERS))
 EVENT_INVOICE: Final = register_type(ResourceType("event-invoice", EventInvoiceSchema, EVENT_INVOICES))
