@@ -73,7 +73,7 @@ class Application:
         self.start_web()
         self.stack.wait_until(self.is_ready, "the web server")
         self.start_worker()
-        self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
+        self.start_beat()
 
     def start_web(self, name: str = "web", env: Mapping[str, str] | None = None) -> None:
         """Start the web server, with more in its environment if that is given; see `is_ready`."""
@@ -87,6 +87,10 @@ class Application:
         options = ["--concurrency", str(processes), "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
         celery = [str(BIN / "celery"), "-A", "celery_worker.celery", "worker", "--hostname", f"{name}@usher"]
         self._add(name, [*celery, *options])
+
+    def start_beat(self) -> None:
+        """Start the process that asks for sweeps."""
+        self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
 
     def is_ready(self) -> bool:
         """Whether the web server answers and reaches database and broker."""

@@ -21,6 +21,8 @@ MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_SPEAKERS: Final = 10_000
 MAX_SESSIONS: Final = 10_000
 MAX_SPEAKERS_OF_SESSION: Final = 100
+# Of all sessions together: a link costs the database more than anything else in the file.
+MAX_LINKS: Final = 100_000
 # Commas and opening brackets, as a bound of the memory that the values take: some 150 bytes for each at worst.
 MAX_SIGNS: Final = 1_000_000
 MAX_ID: Final = 255
@@ -76,6 +78,9 @@ def _event(whole: Fields) -> EventContent:
         raise FileError("event must have starts-at and ends-at")
     speakers = tuple(_speakers(whole.several("speakers", MAX_SPEAKERS)))
     ids = frozenset(speaker.id for speaker in speakers)
+    sessions = tuple(_sessions(whole.several("sessions", MAX_SESSIONS), ids, zone))
+    if sum(len(session.speakers) for session in sessions) > MAX_LINKS:
+        raise FileError(f"the sessions have more than {MAX_LINKS:,} speakers together")
     return EventContent(
         name=name,
         starts_at=starts_at,
@@ -83,7 +88,7 @@ def _event(whole: Fields) -> EventContent:
         timezone=timezone,
         location_name=event.line("location-name", _LINE),
         speakers=speakers,
-        sessions=tuple(_sessions(whole.several("sessions", MAX_SESSIONS), ids, zone)),
+        sessions=sessions,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,8 @@ from app.transfers.progress import Progress
 from app.transfers.times import write_time
 
 VERSION: Final = 1
+# Sessions whose speakers are read together, after which progress is told.
+CHUNK: Final = 500
 
 
 def write_event(connection: Connection, event_id: int, progress: Progress) -> bytes:
@@ -38,13 +41,18 @@ def write_event(connection: Connection, event_id: int, progress: Progress) -> by
     zone = ZoneInfo(event.timezone)
     speakers, sessions = connection.execute(_speakers(event_id)).all(), connection.execute(_sessions(event_id)).all()
     progress.begin(1 + len(speakers) + len(sessions))
-    speakers_of = _speakers_of(connection, event_id)
-    document = {
+    ids = frozenset(each.id for each in speakers)
+    document: dict[str, Any] = {
         "version": VERSION,
         "event": _event(event, zone),
         "speakers": [_speaker(each) for each in speakers],
-        "sessions": [_session(each, speakers_of.get(each.id, []), zone) for each in sessions],
+        "sessions": [],
     }
+    progress.advance(1 + len(speakers))
+    for start in range(0, len(sessions), CHUNK):
+        some = sessions[start : start + CHUNK]
+        document["sessions"] += _sessions_of(connection, some, ids, zone)
+        progress.advance(len(some))
     return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
 
@@ -66,20 +74,27 @@ def _sessions(event_id: int) -> Select[Any]:
     )
 
 
-def _speakers_of(connection: Connection, event_id: int) -> dict[int, list[str]]:
-    """The speakers' ids of each session, in order."""
+def _speakers_of(connection: Connection, sessions: Sequence[int]) -> dict[int, list[int]]:
+    """The ids of each session's speakers, in order, also of deleted ones."""
     link = speakers_sessions.c
     rows = connection.execute(
         select(link.session_id, link.speaker_id)
-        .join(Session, Session.id == link.session_id)
-        .join(Speaker, Speaker.id == link.speaker_id)
-        .where(Session.event_id == event_id, Speaker.event_id == event_id, Speaker.deleted_at.is_(None))
+        # By their ids: what the planner guesses of the tables joined may be far off for what was just imported.
+        .where(link.session_id.in_(sessions))
         .order_by(link.session_id, link.speaker_id)
     )
-    found: dict[int, list[str]] = {}
+    found: dict[int, list[int]] = {}
     for session_id, speaker_id in rows:
-        found.setdefault(session_id, []).append(str(speaker_id))
+        found.setdefault(session_id, []).append(speaker_id)
     return found
+
+
+def _sessions_of(
+    connection: Connection, rows: Sequence[Row[Any]], speakers: frozenset[int], zone: ZoneInfo
+) -> list[dict[str, Any]]:
+    """The sessions with those of their speakers that are in the file."""
+    speakers_of = _speakers_of(connection, [row.id for row in rows])
+    return [_session(row, [str(id_) for id_ in speakers_of.get(row.id, ()) if id_ in speakers], zone) for row in rows]
 
 
 def _event(row: Row[Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -114,8 +114,8 @@ def test_a_conference_is_played_and_served_with_logins_that_work_until_it_is_ask
     temporary.mkdir()
     with demo(temporary, "--data", str(conference_file(tmp_path, "<b>One</b>\ttwo"))) as process:
         shown = read_until(process, "│ logs")
-        # Two for the organizer's account; three to the organizer and two to Ana for the proposals; one decision.
-        assert re.search(r"mails\s+8\b", shown), shown
+        # Two for the organizer's account, one for the import; the publishing is told to the organizer and to Ana, once.
+        assert re.search(r"mails\s+5\b", shown), shown
         assert_logins_work(shown)
         process.send_signal(signal.SIGTERM)
         process.communicate()
@@ -135,14 +135,28 @@ def assert_logins_work(shown: str) -> None:
             assert session.post(f"{address}/auth/session", json=login, timeout=10).status_code == 200
 
 
-def test_a_step_that_fails_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_mail_that_did_not_arrive_is_told_in_one_line_and_nothing_is_left(tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    with demo(temporary, "--data", str(conference_file(tmp_path, "x" * 2000))) as process:
+    with demo(temporary, "--data", str(conference_file(tmp_path, "One"))) as process:
+        shown = read_until(process, "organizer publishes it")
+        next(temporary.glob("usher-demo-*/mail/*.eml")).unlink()
+        rest, _ = process.communicate()
+    assert process.returncode == 1
+    assert "✗ as many .eml files as mails sent: expected 5; came: 4" in rest
+    assert "It all happened" not in shown + rest
+    assert_nothing_is_left(temporary)
+
+
+def test_a_file_that_could_not_be_imported_starts_nothing(tmp_path: Path) -> None:
+    path = conference_file(tmp_path, "x" * 2000)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with demo(temporary, "--data", str(path)) as process:
         shown, _ = process.communicate()
     assert process.returncode == 1
-    assert "✗ POST /v1/sessions: expected 201; came: 422" in shown
-    assert "It all happened" not in shown
+    assert shown.startswith(f"Error: {path}: sessions[0].title is 'xxx")
+    assert "at most 500 characters" in shown
     assert_nothing_is_left(temporary)
 
 

@@ -63,6 +63,7 @@ def work() -> None:
 # --- exports
 
 
+@pytest.mark.triggers("mail:Event Exported", "notif:Event Exported")
 def test_a_manager_asks_for_an_export_follows_it_and_downloads_the_file(api: Api, people: People, user: User) -> None:
     event = people.event(user)
     mine = api.as_(user)
@@ -88,6 +89,20 @@ def test_a_manager_asks_for_an_export_follows_it_and_downloads_the_file(api: Api
     assert file.headers["Content-Disposition"] == f'attachment; filename="event-{event.identifier}.json"'
     assert json.loads(file.data)["event"]["name"] == "Harbour Conference"
     assert notified("Event Exported") == mailed("Event Exported") == ["olivia@example.org"]
+
+
+@pytest.mark.triggers("mail:Event Export Failed", "notif:Event Export Failed")
+def test_an_export_of_an_event_that_is_deleted_meanwhile_fails(api: Api, people: People, user: User) -> None:
+    event = people.event(user)
+    mine = api.as_(user)
+    path = mine.create("/v1/event-exports", "event-export", {}, event=("event", event.id)).headers["Location"]
+    assert mine.delete(f"/v1/events/{event.id}").status_code == 204
+    work()
+    attributes = mine.get(path).json["data"]["attributes"]
+    assert (attributes["state"], attributes["error"]) == ("failed", "the event was deleted")
+    assert attributes["download-url"] is None
+    assert mine.get(f"{path}/download").status_code == 404
+    assert notified("Event Export Failed") == mailed("Event Export Failed") == ["olivia@example.org"]
 
 
 def test_the_list_has_ones_own_exports_only_and_can_be_filtered(world: World) -> None:
@@ -193,6 +208,7 @@ def test_the_link_of_a_removed_file_says_so(client: FlaskClient, people: People,
 # --- importing a file
 
 
+@pytest.mark.triggers("mail:Event Imported", "notif:Event Imported")
 @pytest.mark.parametrize("send", [send_json, send_form])
 def test_a_file_is_imported_as_a_draft_and_its_progress_can_be_read(
     client: FlaskClient, api: Api, user: User, send: Any
@@ -217,6 +233,7 @@ def test_a_file_is_imported_as_a_draft_and_its_progress_can_be_read(
     assert count(Mail) == 1
 
 
+@pytest.mark.triggers("mail:Event Import Failed", "notif:Event Import Failed")
 def test_a_broken_file_is_taken_and_fails_with_its_reason(client: FlaskClient, api: Api, user: User) -> None:
     path = send_json(client, user, b'{"event": 1}').headers["Location"]
     work()

@@ -198,6 +198,15 @@ def test_another_shape_is_refused_with_the_place(where: tuple[Any, ...], value: 
     assert said in refusal(changed(where, value))
 
 
+def test_all_sessions_together_have_a_bounded_number_of_speakers() -> None:
+    content = changed(("speakers",), [{"id": str(number), "name": "Ana"} for number in range(100)])
+    ids = [speaker["id"] for speaker in content["speakers"]]
+    content["sessions"] = [{"title": "All of us", "speaker-ids": ids}] * 1001
+    assert refusal(content) == "the sessions have more than 100,000 speakers together"
+    content["sessions"].pop()
+    assert len(read(content).sessions) == 1000
+
+
 def test_a_time_that_the_clocks_never_show_is_refused() -> None:
     content = changed(("event", "timezone"), "Europe/Berlin")
     content["sessions"][0]["starts-at"] = "2027-03-28T02:30:00"
