@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,6 +50,12 @@ def notifications(person: Person, action: str) -> Iterator[Told]:
         attributes = notification["attributes"]
         if attributes["action"] == action:
             yield person.id, session_of(attributes["link"] or "")
+
+
+def actions_of(person: Person, wanted: Collection[str]) -> list[str]:
+    """The actions of a person's notifications, as far as they are wanted ones; each as often as it is there."""
+    inbox = person.client.pages(f"/v1/users/{person.id}/notifications")
+    return [one["attributes"]["action"] for one in inbox if one["attributes"]["action"] in wanted]
 
 
 def mail_log(admin: Client) -> list[JsonObject]:

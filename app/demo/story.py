@@ -24,6 +24,8 @@ from app.demo.stage import Stage
 from app.demo.story_checks import run_checks
 from app.demo.story_import import export_and_import
 from app.demo.story_inbox import decide, mark_as_read, show_arrived_mail, show_inbox, show_speakers_side
+from app.demo.story_invite import invite
+from app.demo.story_order import order_tickets
 from app.demo.tables import show_mail_log
 from app.demo.verdict import Proposal
 
@@ -47,9 +49,9 @@ def play_story(stage: Stage, screen: Screen) -> Outcome:
     mark_as_read(cast)
     cast = replace(cast, proposals=decide(cast))
     show_speakers_side(cast)
-    copied = export_and_import(cast)
+    made = [*order_tickets(cast), *invite(cast), *export_and_import(cast)]
     admin = _open_mail_log(cast)
-    passed = run_checks(cast, admin, copied)
+    passed = run_checks(cast, admin, made)
     logins = [("organizer", organizer.login), ("speaker", cast.speakers[0].login), ("admin", stage.admin)]
     return Outcome(logins, [("checks", f"{passed} of {passed} passed"), ("mails", str(stage.mailbox.count()))])
 
