@@ -49,6 +49,7 @@ def told() -> int:
     ],
     ids=lambda begins: f"{begins.tzinfo} {begins:%Y-%m-%d %H:%M}",
 )
+@pytest.mark.triggers("mail:Next Event", "notif:Next Event")
 def test_an_event_is_announced_a_week_before_on_its_own_clock_and_not_a_minute_earlier(
     mine: Api, begins: datetime
 ) -> None:
@@ -72,6 +73,7 @@ def test_an_event_is_announced_a_week_before_on_its_own_clock_and_not_a_minute_e
     ],
     ids=lambda ends: f"{ends.tzinfo} {ends:%Y-%m-%d %H:%M}",
 )
+@pytest.mark.triggers("mail:After Event", "notif:After Event")
 def test_an_event_is_over_a_day_after_its_end_on_its_own_clock_and_not_a_minute_earlier(
     mine: Api, ends: datetime
 ) -> None:
