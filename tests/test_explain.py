@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app.delivery.claims import claim_batch
 from app.delivery.tasks import sweep
 from app.models import User, db
 from tests.conftest import People
 from tests.support.api import Api
+from tests.support.plans import assert_no_table_is_read_whole, statements_about
 from tests.support.sending import point_at, refused_port, run
 
 ROWS = 20_000
@@ -32,9 +30,7 @@ INSERT INTO mails (recipient, action, subject, message, text, message_id, status
     SELECT 'many' || n % :users || '@example.org', 'Test', 'Subject', '<p>Hello</p>', 'Hello', n || '@example.org',
         CASE WHEN n > :rows - :due THEN 'queued' ELSE 'sent' END, now() FROM generate_series(1, :rows) AS n;
 """
-_WHOLE_TABLE = re.compile(r"Seq Scan on (notifications|mails)\b")
-
-Statement = tuple[str, Any]
+TABLES = ("notifications", "mails")
 
 
 @pytest.fixture
@@ -48,35 +44,11 @@ def user(people: People) -> User:
     return first
 
 
-@contextmanager
-def statements() -> Iterator[list[Statement]]:
-    """The statements about notifications and mails that are run within, as the driver gets them."""
-    seen: list[Statement] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if re.search(r"\b(notifications|mails)\b", statement):
-            seen.append((statement, parameters))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
-def assert_no_table_is_read_whole(seen: list[Statement]) -> None:
-    assert seen
-    with db.engine.connect() as connection:
-        for statement, parameters in seen:
-            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
-            assert not _WHOLE_TABLE.search(plan), f"{statement}\n{plan}"
-
-
 def test_a_whole_table_would_be_noticed(user: User) -> None:
-    with statements() as seen:
+    with statements_about(*TABLES) as seen:
         db.session.execute(text("SELECT count(*) FROM notifications WHERE received_at > now()"))
     with pytest.raises(AssertionError, match="Seq Scan on notifications"):
-        assert_no_table_is_read_whole(seen)
+        assert_no_table_is_read_whole(seen, *TABLES)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +64,17 @@ def test_a_whole_table_would_be_noticed(user: User) -> None:
     ],
 )
 def test_every_page_of_the_inbox_is_read_by_an_index(api: Api, user: User, query: dict[str, Any]) -> None:
-    with statements() as seen:
+    with statements_about(*TABLES) as seen:
         answer = api.as_(user).get(f"/v1/users/{user.id}/notifications", **query)
     assert answer.status_code == 200, answer.text
     assert len(answer.json["data"]) == 20
-    assert_no_table_is_read_whole(seen)
+    assert_no_table_is_read_whole(seen, *TABLES)
 
 
 def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None:
     inbox = f"/v1/users/{user.id}/notifications"
     mine = api.as_(user)
-    with statements() as seen:
+    with statements_about(*TABLES) as seen:
         counted = mine.get(f"{inbox}/count").json["meta"]
         newest = mine.get(inbox).json["data"][0]
         named = {"data": [{"type": "notification", "id": newest["id"], "attributes": {"is-read": True}}]}
@@ -115,7 +87,7 @@ def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None
         assert mine.delete(path).status_code == 204
     assert counted["count"] == ROWS / USERS
     assert 0 < counted["unread-count"] < counted["count"]
-    assert_no_table_is_read_whole(seen)
+    assert_no_table_is_read_whole(seen, *TABLES)
 
 
 def test_the_statistics_of_mails_read_only_those_of_the_last_month(api: Api, user: User, people: People) -> None:
@@ -134,7 +106,7 @@ def test_the_statistics_of_mails_read_only_those_of_the_last_month(api: Api, use
 
 def test_finding_claiming_and_ending_mails_is_done_by_an_index(user: User) -> None:
     point_at(refused_port(), email_service="disable")
-    with statements() as seen:
+    with statements_about(*TABLES) as seen:
         sweep()
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             _, some = claim_batch(connection, [ROWS, ROWS - 1])
@@ -143,4 +115,4 @@ def test_finding_claiming_and_ending_mails_is_done_by_an_index(user: User) -> No
         assert run() == {"suppressed": DUE - 2}
         sweep()
     assert any("count(*)" in statement for statement, _ in seen)
-    assert_no_table_is_read_whole(seen)
+    assert_no_table_is_read_whole(seen, *TABLES)
