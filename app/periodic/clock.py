@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def days_later(moment: datetime, days: int, timezone: str) -> datetime:
@@ -16,6 +16,15 @@ def days_later(moment: datetime, days: int, timezone: str) -> datetime:
     """
     # Arithmetic with a time that knows its zone is that of the wall clock: a day may have 23, 24 or 25 hours.
     return (moment.astimezone(ZoneInfo(timezone)) + timedelta(days=days)).astimezone(UTC)
+
+
+def is_place(timezone: str) -> bool:
+    """Whether there is a place with these clocks: a time zone may be gone from a newer database of them."""
+    try:
+        ZoneInfo(timezone)
+    except ZoneInfoNotFoundError:
+        return False
+    return True
 
 
 def month_of(moment: datetime, timezone: str) -> date:

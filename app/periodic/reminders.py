@@ -23,7 +23,7 @@ from app.models import Event, EventRole, Reminder, db
 from app.models import reminder as kinds
 from app.models.event import OWNER, PUBLISHED
 from app.models.mail import AFTER_EVENT, NEXT_EVENT
-from app.periodic.clock import days_later
+from app.periodic.clock import days_later, is_place
 from app.periodic.work import Outcome, each, hold_event, tell_all
 
 # As many as one run takes up; the rest is the next one's.
@@ -121,7 +121,8 @@ def _following(event: Event, now: datetime) -> Listing:
         .order_by(Event.starts_at)
         .limit(MOST_NAMED)
     )
-    return Listing([_named(each_event) for each_event in events], NO_EVENTS)
+    # The time of one that cannot be told must not keep this one's people from being told.
+    return Listing([_named(following) for following in events if is_place(following.timezone)], NO_EVENTS)
 
 
 def _named(event: Event) -> Value:

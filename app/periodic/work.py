@@ -49,8 +49,9 @@ def each(action: str, rows: Sequence[Row[Any]], step: Callable[[Row[Any]], Outco
             db.session.rollback()
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise
+            cause = error.orig if isinstance(error, DBAPIError) else error
             # The first line only: PostgreSQL's details, which follow, may show an address.
-            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            reason = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
             log.error("%s, %s: %s. It is tried again with the next run.", action, row[0], reason)  # noqa: TRY400 - the traceback would show those details
             outcome = Outcome(action, str(row[0]), error=reason)
         if outcome is not None:
