@@ -19,12 +19,12 @@ def run() -> Result:
 
 
 def test_it_says_what_was_sent_and_sends_it_once(people: People, api: Api) -> None:
-    create_event(api.as_(people.user()), utc_now() + 3 * DAY, timezone="Europe/Berlin")
+    create_event(api.as_(people.user("owner@example.org")), utc_now() + 3 * DAY, timezone="Europe/Berlin")
     said = "Next Event: Harbour Conference (mails: 1, notifications: 1)\n"
     for expected in (said, "Nothing is due.\n"):
         result = run()
         assert (result.exit_code, result.output) == (0, expected)
-    assert mailed("Next Event") == ["user1@example.org"]
+    assert mailed("Next Event") == ["owner@example.org"]
 
 
 def test_what_failed_is_told_with_the_reason_and_the_rest_is_sent(people: People, api: Api) -> None:

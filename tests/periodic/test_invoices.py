@@ -11,10 +11,12 @@ from sqlalchemy import select, text
 
 from app.models import Event, EventInvoice, Mail, Notification, Order, User, db
 from app.models.event import EventRole
+from app.periodic.clock import beginning, month_after, month_of
 from app.periodic.invoices import fee_of
 from tests.conftest import People
 from tests.support.api import Api
 from tests.support.calendar import DAY, MINUTE, at, create_event, run_at, speaking
+from tests.support.orders import change, order_for, ticket
 from tests.support.rows import count, mailed, notified
 
 INVOICE, REMINDER = "Monthly Payment Email", "Monthly Payment Follow Up Email"
@@ -64,6 +66,26 @@ def invoices() -> list[tuple[date, str, str]]:
 def pay() -> None:
     db.session.execute(text("UPDATE event_invoices SET status = 'paid', paid_at = now()"))
     db.session.commit()
+
+
+@pytest.mark.triggers("mail:Monthly Payment Email", "notif:Monthly Payment Notification")
+@pytest.mark.triggers("mail:Monthly Payment Follow Up Email", "notif:Monthly Payment Follow Up Notification")
+def test_an_order_that_was_completed_over_http_is_billed_followed_up_and_paid_over_http(
+    api: Api, people: People, buyer: User, owner: User, event: Event
+) -> None:
+    admin = people.admin()
+    order = order_for(api, buyer, event, "guest@example.org", ticket=ticket(event, "80"))
+    assert change(api, owner, order, status="completed").status_code == 200
+    assert order.completed_at is not None
+    first = beginning(month_after(month_of(order.completed_at, ZONE)), ZONE)
+    assert run_at(first + 5 * MINUTE) == ["Monthly Payment Email: Harbour Conference"]
+    [shown] = api.as_(owner).get("/v1/event-invoices").json["data"]
+    assert (shown["attributes"]["amount"], shown["attributes"]["status"]) == (4, "due")
+    assert run_at(first + 20 * DAY) == ["Monthly Payment Follow Up Email: Harbour Conference"]
+    path = f"/v1/event-invoices/{shown['id']}"
+    assert api.as_(admin).update(path, "event-invoice", shown["id"], status="paid").status_code == 200
+    assert run_at(first + 21 * DAY) == []
+    assert (mailed(INVOICE), mailed(REMINDER)) == (OWNER, OWNER)
 
 
 def test_on_the_first_the_owner_gets_the_invoice_of_the_last_month_and_on_the_fifteenth_a_reminder(

@@ -14,7 +14,8 @@ from app.models import Event, Mail, Order, User, db
 from tests.conftest import People
 from tests.support.api import Api
 from tests.support.calendar import MINUTE, run_at, speaking
-from tests.support.rows import count, mailed, notified
+from tests.support.orders import change, order_for, ticket
+from tests.support.rows import activities, count, mailed, notified
 
 EXPIRED = "Mail Expired Orders"
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -41,6 +42,24 @@ def order_of(buyer: User, event: Event, age: timedelta, **values: Any) -> Order:
 def status(order: Order) -> str:
     db.session.expire_all()
     return order.status
+
+
+@pytest.mark.triggers("mail:Mail Expired Orders")
+def test_an_order_over_http_that_nobody_completes_expires_and_stays_so(
+    api: Api, people: People, buyer: User, event: Event
+) -> None:
+    order = order_for(api, buyer, event, "guest@example.org", ticket=ticket(event, "20"))
+    placed = order.changed_at
+    run_at(placed + 14 * MINUTE)
+    assert change(api, buyer, order, status="pending").status_code == 200
+    # The time begins anew with each change of the status.
+    assert run_at(order.changed_at + 15 * MINUTE - timedelta(seconds=1)) == []
+    assert run_at(order.changed_at + 15 * MINUTE) == [f"Mail Expired Orders: {order.invoice_id}"]
+    shown = api.as_(buyer).get(f"/v1/orders/{order.id}").json["data"]["attributes"]
+    assert shown["status"] == "expired"
+    assert change(api, people.admin(), order, status="completed").status_code == 422
+    assert mailed(EXPIRED) == ["buyer@example.org"]
+    assert f"Order {order.invoice_id} is expired" in activities()
 
 
 @pytest.mark.parametrize("before", ["initializing", "pending"])
