@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +15,9 @@ from marshmallow.fields import Field
 
 from app.api.jsonapi.fields import (
     Choice,
+    Currency,
+    Day,
+    DecimalNumber,
     EmailAddress,
     JsonValue,
     Language,
@@ -189,3 +194,31 @@ def test_depth_is_bounded_at_32() -> None:
     loads("[" * 32 + "]" * 32)
     with pytest.raises(JsonTextError):
         loads("[" * 33 + "]" * 33)
+
+
+@given(st.integers(0, 100_000_000))
+def test_an_amount_is_exact_on_its_way_through_json(cents: int) -> None:
+    field, amount = DecimalNumber(0, 1_000_000), Decimal(cents) / 100
+    shown = field.serialize("amount", {"amount": amount})
+    assert field.deserialize(json.loads(json.dumps(shown))) == amount
+
+
+@given(st.floats() | st.integers())
+def test_an_amount_has_at_most_two_decimals_and_is_within_its_bounds(value: float) -> None:
+    field = DecimalNumber(0, 100)
+    try:
+        amount = field.deserialize(value)
+    except ValidationError:
+        return
+    assert 0 <= amount <= 100
+    assert amount == round(amount, 2) == Decimal(repr(value))
+
+
+def test_a_day_is_read_as_the_calendar_has_it() -> None:
+    assert Day().serialize("day", {"day": date(2026, 11, 1)}) == "2026-11-01"
+    assert Day().serialize("day", {"day": None}) is None
+
+
+@pytest.mark.parametrize("code", ["EUR", "USD", "JPY", "KWD"])
+def test_a_currency_is_one_of_iso_4217(code: str) -> None:
+    assert Currency().deserialize(code) == code
