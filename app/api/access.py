@@ -9,25 +9,21 @@ from app.api.jsonapi.access import Access
 from app.api.viewer import Viewer
 from app.models import (
     Activity,
-    Attendee,
     Event,
-    EventInvoice,
     Happening,
     Mail,
     MessageSettings,
     Notification,
-    Order,
     PaperInvite,
     RoleInvite,
     Session,
     Setting,
     Speaker,
     SpeakersCall,
-    Ticket,
     Transfer,
     User,
 )
-from app.models.event import MANAGERS, ORGANIZERS, PUBLISHED
+from app.models.event import MANAGERS, PUBLISHED
 from app.models.invite import PUBLIC
 from app.models.session import ACCEPTED, CONFIRMED, speakers_sessions
 from app.models.transfer import EXPORT, IMPORT
@@ -54,6 +50,12 @@ def visible_events(viewer: Viewer) -> ColumnElement[bool]:
     """Published events, and drafts of the teams that one is in."""
     seen = or_(Event.state == PUBLISHED, Event.id.in_(viewer.roles)) if not viewer.is_admin else true()
     return and_(seen, Event.deleted_at.is_(None))
+
+
+def is_alive(event_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Whether the event of a row is there: nothing of one that was deleted is."""
+    event = aliased(Event)
+    return exists().where(event.id == event_id, event.deleted_at.is_(None))
 
 
 # --- speakers: name and organisation for everybody, the rest for the speaker and the team
@@ -131,70 +133,13 @@ def visible_paper_invites(viewer: Viewer) -> ColumnElement[bool]:
     return PaperInvite.speakers_call_id.in_(of_call)
 
 
-# --- tickets: with their event; orders and attendees: for those whom they concern, and the event's organizers
-
-
-def visible_tickets(viewer: Viewer) -> ColumnElement[bool]:
-    """Tickets of events that one may see."""
-    of_event = exists().where(Event.id == Ticket.event_id, visible_events(viewer))
-    return and_(of_event, Ticket.deleted_at.is_(None))
-
-
-def visible_orders(viewer: Viewer) -> ColumnElement[bool]:
-    """One's own, and those of events that one organizes; none of an event that was deleted."""
-    if viewer.id is None:
-        return false()
-    mine = or_(Order.user_id == viewer.id, Order.event_id.in_(viewer.with_role(*ORGANIZERS)))
-    return and_(true() if viewer.is_admin else mine, _is_alive(Order.event_id))
-
-
-def visible_attendees(viewer: Viewer) -> ColumnElement[bool]:
-    """Those whose order one may know, and those who have the address that one has confirmed."""
-    if viewer.user is None:
-        return false()
-    seen = reads_order_of_attendees(viewer)
-    if viewer.user.is_verified:
-        seen = or_(seen, func.lower(Attendee.email) == viewer.user.email.lower())
-    return and_(seen, _is_alive(Attendee.event_id), Attendee.deleted_at.is_(None))
-
-
-def reads_order_of_attendees(viewer: Viewer) -> ColumnElement[bool]:
-    """Those that one entered, those in one's orders, and those of events that one organizes."""
-    if viewer.is_admin:
-        return true()
-    # A name of its own, since this may stand within a question about orders.
-    bought = aliased(Order)
-    return or_(
-        Attendee.user_id == viewer.id,
-        Attendee.event_id.in_(viewer.with_role(*ORGANIZERS)),
-        exists().where(bought.id == Attendee.order_id, bought.user_id == viewer.id),
-    )
-
-
-def may_read_order_of_attendee(viewer: Viewer, attendee: Attendee) -> bool:
-    """The same for one attendee."""
-    if viewer.is_self(attendee.user_id) or viewer.has_role(attendee.event_id, *ORGANIZERS):
-        return True
-    return attendee.order is not None and viewer.is_self(attendee.order.user_id)
-
-
-def visible_event_invoices(viewer: Viewer) -> ColumnElement[bool]:
-    """Those of events that one manages; admins see all, those of deleted events too."""
-    return true() if viewer.is_admin else EventInvoice.event_id.in_(viewer.with_role(*MANAGERS))
-
-
-def _is_alive(event_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    event = aliased(Event)
-    return exists().where(event.id == event_id, event.deleted_at.is_(None))
-
-
 # --- invitations to roles: for the event's managers, and for the account that has confirmed the invited address
 
 
 def visible_role_invites(viewer: Viewer) -> ColumnElement[bool]:
     """Those of events that one manages, and those to one's own confirmed address."""
     seen = or_(RoleInvite.event_id.in_(viewer.with_role(*MANAGERS)), _to_oneself(viewer))
-    return and_(true() if viewer.is_admin else seen, _is_alive(RoleInvite.event_id))
+    return and_(true() if viewer.is_admin else seen, is_alive(RoleInvite.event_id))
 
 
 def _to_oneself(viewer: Viewer) -> ColumnElement[bool]:
@@ -276,16 +221,6 @@ SPEAKERS_CALLS = Access(
     may_read_private=may_read_all_of_call,
 )
 PAPER_INVITES = Access(PaperInvite, visible_paper_invites)
-TICKETS = Access(Ticket, visible_tickets)
-ORDERS = Access(Order, visible_orders)
-ATTENDEES = Access(
-    Attendee,
-    visible_attendees,
-    private=frozenset({"order"}),
-    reads_private=reads_order_of_attendees,
-    may_read_private=may_read_order_of_attendee,
-)
-EVENT_INVOICES = Access(EventInvoice, visible_event_invoices)
 ROLE_INVITES = Access(RoleInvite, visible_role_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)

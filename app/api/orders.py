@@ -8,13 +8,13 @@ from typing import Any, Final
 from flask import Response, jsonify
 from sqlalchemy import ColumnElement, select
 
-from app.api.access import visible_orders
 from app.api.helpers.log import record_activity
 from app.api.helpers.order_messages import send_tickets_again, tell_of_cancellation, tell_of_completion
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadRequest, Forbidden, NotFound, Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
+from app.api.order_access import visible_orders
 from app.api.order_rules import ATTENDEES, reckon, require_organizer, require_published, require_room
 from app.api.schema.orders import ORDER
 from app.api.speakers import stays_with_event

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.api.access import ATTENDEES, EVENT_INVOICES, ORDERS, TICKETS
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import Choice, Currency, Day, DecimalNumber, EmailAddress, Text, Timestamp
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
+from app.api.order_access import ATTENDEES, EVENT_INVOICES, ORDERS, TICKETS
 from app.models.order import INVOICE_STATUSES, ORDER_STATUSES, Attendee
 
 MAX_PRICE: Final = 1_000_000
