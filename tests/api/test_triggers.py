@@ -34,6 +34,11 @@ for _path in sorted(TESTS.rglob("test_*.py")):
         MARKED.setdefault(_action, []).append(_test)
 
 
+@pytest.mark.parametrize("action", TRIGGERS)
+def test_every_action_is_triggered_by_a_test(action: str) -> None:
+    assert action in MARKED, f"mark the test that makes it happen: @pytest.mark.triggers({action!r})"
+
+
 def test_a_mark_names_an_action_that_there_is_and_stands_on_a_test() -> None:
     assert MARKED.keys() <= TRIGGERS.keys()
     for tests in MARKED.values():
