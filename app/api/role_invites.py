@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask import Response
 from sqlalchemy import ColumnElement, func, select
 
 from app.api.access import visible_role_invites
@@ -22,6 +23,7 @@ from app.api.speakers import stays_with_event
 from app.api.viewer import Viewer
 from app.auth.accounts import find_user
 from app.auth.invitations import accept, decline
+from app.auth.limits import INVITES_PER_ACCOUNT, caller_key, created, limiter
 from app.auth.tokens import invite_token
 from app.models import EventRole, RoleInvite, User, db
 from app.models.event import MANAGERS
@@ -48,6 +50,11 @@ class RoleInviteList(ListResource):
         elif db.session.scalar(select(RoleInvite.id).where(of_event, visible_role_invites(viewer)).limit(1)) is None:
             raise NotFound("There are no invitations here that you may see.")
         return of_event
+
+    @limiter.limit(INVITES_PER_ACCOUNT, key_func=caller_key, deduct_when=created)
+    def post(self, **view_kwargs: Any) -> Response:
+        """A new invitation, as long as the caller has not sent very many."""
+        return super().post(**view_kwargs)
 
     def before_create(self, data: dict[str, Any], viewer: Viewer, view_kwargs: Any) -> None:  # noqa: ARG002 - the hook's signature
         """Who may invite; nobody is asked to become what he is."""

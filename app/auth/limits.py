@@ -25,6 +25,8 @@ LINKS_PER_ACCOUNT: Final = "5 per hour"
 TEST_MAILS_PER_ACCOUNT: Final = "10 per minute; 60 per hour"
 # Asking for the mails of an order once more.
 RESENDS_PER_ACCOUNT: Final = "5 per minute"
+# Each is a mail to whomever the caller names.
+INVITES_PER_ACCOUNT: Final = "100 per hour"
 
 limiter: Final = Limiter(key_func=get_remote_address, default_limits=[])
 
@@ -58,3 +60,8 @@ def failed(response: Response) -> bool:
 def refused(response: Response) -> bool:
     """Whether an answer says that the old password was wrong: somebody may have found an unlocked screen."""
     return response.status_code == 400  # noqa: PLR2004 - Bad request
+
+
+def created(response: Response) -> bool:
+    """Whether something was made: what was refused does not count."""
+    return response.status_code == 201  # noqa: PLR2004 - Created

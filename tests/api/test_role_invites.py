@@ -204,6 +204,19 @@ def test_whoever_has_the_role_is_not_asked(api: Api, people: People, owner: User
     assert invite(api, owner, event, role="organizer").status_code == 201
 
 
+def test_nobody_mails_very_many_by_inviting_them(api: Api, people: People, owner: User, event: Event) -> None:
+    for number in range(100):
+        assert invite(api, owner, event, email=f"guest{number}@example.org").status_code == 201
+        if number < 2:
+            assert invite(api, owner, event, email=f"guest{number}@example.org").status_code == 409
+    refused = invite(api, owner, event)
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    errors_of(refused)
+    assert invite(api, people.admin(), event).status_code == 201
+    assert api.as_(owner).get("/v1/role-invites", **{"page[size]": 1}).json["meta"]["count"] == 101
+
+
 def test_a_deleted_event_invites_nobody_and_its_invitations_are_gone(
     api: Api, owner: User, event: Event, ana: User
 ) -> None:

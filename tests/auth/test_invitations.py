@@ -217,6 +217,14 @@ def test_no_token_is_a_plain_registration(api: Api, invited: RoleInvite) -> None
     assert roles() == []
 
 
+def test_the_token_makes_no_second_account(api: Api, people: People, invited: RoleInvite) -> None:
+    people.user(ADDRESS, verified=False)
+    assert register(api, **{"invite-token": invite_token(invited)}).status_code == 409
+    db.session.refresh(invited)
+    assert invited.status == "pending"
+    assert roles() == []
+
+
 def test_a_change_of_the_account_takes_no_token(api: Api, people: People, invited: RoleInvite) -> None:
     user = people.user(ADDRESS, verified=False)
     changed = api.as_(user).update(f"/v1/users/{user.id}", "user", user.id, invite_token=invite_token(invited))
@@ -271,6 +279,14 @@ def test_signing_up_by_one_invitation_gives_the_others_too(api: Api, client: Fla
     one, _ = make(event), make(event, "organizer")
     assert client.post("/sign-up", data={"token": invite_token(one), "password": PASSWORD}).status_code == 200
     assert roles() == ["moderator", "organizer"]
+
+
+def test_another_address_brings_the_roles_that_waited_for_it(api: Api, people: People, invited: RoleInvite) -> None:
+    user = people.user("else@example.org")
+    api.as_(user).update(f"/v1/users/{user.id}", "user", user.id, email=ADDRESS)
+    assert roles() == []
+    assert api.post("/v1/auth/verify-email", {"data": {"token": token_for(ADDRESS, USER_CONFIRM)}}).status_code == 200
+    assert roles() == ["moderator"]
 
 
 def test_what_an_account_was_invited_to_waits_for_its_yes(api: Api, owner: User, event: Event) -> None:
