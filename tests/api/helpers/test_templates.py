@@ -1,5 +1,6 @@
 import pytest
 
+from app.api.helpers import templates
 from app.api.helpers.placeholders import PLACEHOLDERS
 from app.api.helpers.system_mails import MAIL_TEMPLATES, MAILS
 from app.api.helpers.system_notifications import NOTIF_TEMPLATES, NOTIFS
@@ -68,6 +69,18 @@ def test_a_wrong_placeholder_fails_where_the_template_is_declared(message: str) 
         compile_notification("My Action", {"recipient": "User", "trigger": "", "title": "A title", "message": message})
     with pytest.raises(TemplateError, match="My Action"):
         compile_mail("My Action", {"recipient": "User", "trigger": "", "subject": message, "message": "<p>Hello</p>"})
+
+
+@pytest.mark.parametrize("translation", ["Nichts", "{event_name} {link}", "{event_name.x}", "{event}"])
+def test_a_translation_with_other_placeholders_fails_where_the_template_is_declared(
+    monkeypatch: pytest.MonkeyPatch, translation: str
+) -> None:
+    monkeypatch.setattr(templates, "translate", lambda _text, _language: translation)
+    entry = NOTIFS["Event Published"]
+    with pytest.raises(TemplateError, match="Event Published"):
+        compile_notification("Event Published", entry, "de")
+    with pytest.raises(TemplateError, match="Event Published"):
+        compile_mail("Event Published", MAILS["Event Published"], "de")
 
 
 def test_a_secret_must_not_stand_in_the_subject() -> None:
