@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask import Response
 from sqlalchemy import ColumnElement, select
 
 from app.api.events import check_manager
@@ -18,6 +19,7 @@ from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.speakers_calls import PAPER_INVITE, SPEAKERS_CALL
 from app.api.speakers_calls import is_open
 from app.api.viewer import Viewer
+from app.auth.limits import INVITES_PER_ACCOUNT, caller_key, created, limiter
 from app.models import PaperInvite, SpeakersCall, db
 from app.models.event import MANAGERS
 from app.models.invite import PRIVATE
@@ -41,6 +43,11 @@ class PaperInviteList(ListResource):
             raise NotFound(f"There is no speakers-call with the id {call_id} of an event that you manage.")
         of_call: ColumnElement[bool] = PaperInvite.speakers_call_id == call_id
         return of_call
+
+    @limiter.limit(INVITES_PER_ACCOUNT, key_func=caller_key, deduct_when=created)
+    def post(self, **view_kwargs: Any) -> Response:
+        """A new invitation, as long as the caller has not sent very many."""
+        return super().post(**view_kwargs)
 
     def before_create(self, data: dict[str, Any], viewer: Viewer, view_kwargs: Any) -> None:  # noqa: ARG002 - the hook's signature
         """The managers of the event invite, as long as its call is open."""

@@ -115,6 +115,19 @@ def test_an_address_is_asked_once_for_each_call(
     assert ask(api, owner, other, again).status_code == 201
 
 
+def test_nobody_invites_more_than_a_hundred_in_an_hour(
+    api: Api, people: People, owner: User, call: SpeakersCall
+) -> None:
+    for number in range(100):
+        assert ask(api, owner, call, f"guest{number}@example.org").status_code == 201
+    refused = ask(api, owner, call)
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    errors_of(refused)
+    assert ask(api, people.admin(), call).status_code == 201
+    assert len(mailed(INVITE_PAPERS)) == 101
+
+
 @pytest.mark.parametrize(("begins", "ends"), [(-2, -1), (1, 2)], ids=["it is over", "it has not begun"])
 def test_nobody_is_invited_to_a_call_that_is_not_open(
     api: Api, owner: User, event: Event, begins: int, ends: int
