@@ -42,8 +42,7 @@ MAILS: Final[dict[str, MailTemplate]] = {
         "subject": msg("Welcome to {app_name}"),
         "message": msg(
             "<p>Hello {email},</p>"
-            "<p>your account is ready. A second mail asks you to confirm this address: "
-            "until then you cannot create events.</p>"
+            "<p>your account is ready. You can create events as soon as this address is confirmed.</p>"
         ),
     },
     USER_REGISTER_WITH_PASSWORD: {
