@@ -26,17 +26,20 @@ RENEW_EVERY: Final = 5.0
 # Mails in one claim: large enough that claiming costs little, small enough that a dead worker holds up few.
 BATCH: Final = 100
 
+# Materialized: in `id IN (SELECT … LIMIT …)` a planner that expects few rows may run the inner query again for each row
+# of the outer one, and every run locks other rows, so that far more than the limit are taken.
 _CLAIM = """
-UPDATE mails SET status = 'sending', claim = :claim, lease_until = now() + make_interval(secs => :lease)
-WHERE id IN (
+WITH due AS MATERIALIZED (
     SELECT id FROM mails
     WHERE status IN ('queued', 'deferred') AND next_attempt_at <= now() {only}
     ORDER BY next_attempt_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, attempts, time,
-    EXISTS (SELECT FROM mail_attachments WHERE mail_id = mails.id) AS has_attachments
+UPDATE mails SET status = 'sending', claim = :claim, lease_until = now() + make_interval(secs => :lease)
+FROM due WHERE mails.id = due.id
+RETURNING mails.id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, attempts,
+    time, EXISTS (SELECT FROM mail_attachments WHERE mail_id = mails.id) AS has_attachments
 """
 CLAIM_DUE: Final = text(_CLAIM.format(only=""))
 CLAIM_IDS: Final = text(_CLAIM.format(only="AND id = ANY(:ids)"))
@@ -48,13 +51,14 @@ RENEW: Final = text(
 # A worker died with these in its hands. Its try counts, so that a mail that kills its worker does not do so for ever.
 RECOVER: Final = text(
     """
-    UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + 1,
-        next_attempt_at = now(), error_class = 'transient',
-        last_error = 'The worker that was sending this mail ended before it wrote an outcome; it is tried again.'
-    WHERE id IN (
+    WITH lost AS MATERIALIZED (
         SELECT id FROM mails WHERE status = 'sending' AND lease_until < now()
         ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
     )
+    UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + 1,
+        next_attempt_at = now(), error_class = 'transient',
+        last_error = 'The worker that was sending this mail ended before it wrote an outcome; it is tried again.'
+    FROM lost WHERE mails.id = lost.id
     """
 )
 

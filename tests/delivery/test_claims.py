@@ -104,6 +104,21 @@ def test_a_worker_that_lost_its_lease_cannot_overwrite_its_successor(connection:
     assert statuses(connection) == {"sent": 1}
 
 
+def test_no_plan_of_the_database_claims_or_takes_back_more_than_the_limit(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a planner that expects next to nothing would do: look for the next due mail again for every row.
+    for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+        connection.execute(text(f"SET enable_{way} = off"))
+    connection.detach()  # nobody else gets it with these settings
+    monkeypatch.setattr(claims, "BATCH", 3)
+    ids = queue(9)
+    assert [mail.id for mail in claim_batch(connection)[1]] == ids[:3]
+    assert [mail.id for mail in claim_batch(connection, ids)[1]] == ids[3:6]
+    connection.execute(text("UPDATE mails SET lease_until = now() - interval '1 s' WHERE status = 'sending'"))
+    assert recover_lost(connection, limit=2) == 2
+
+
 def test_a_lease_is_renewed_while_the_worker_lives(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     # Long enough that a machine which is busy with other things does not let it run out between two renewals.
     monkeypatch.setattr(claims, "LEASE", 8.0)
