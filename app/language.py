@@ -172,14 +172,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A name and, in brackets, what is to be said of it."""
+    """A name and, behind a dash, what is to be said of it."""
 
     name: str
     value: Value
 
     def spoken(self, language: str) -> str:
-        """For example `Harbour Conference (Friday, …)`."""
-        return f"{beside_text(self.name, language)} ({speak(self.value, language)})"
+        """For example `Harbour Conference`, a dash, and a time, which has brackets of its own."""
+        return f"{beside_text(self.name, language)}{_DASH}{speak(self.value, language)}"
 
 
 def _at(day: datetime, clock: str, language: str) -> str:

@@ -146,8 +146,8 @@ def test_a_language_that_babel_does_not_know_is_no_error(language: str) -> None:
 
 def test_a_listing_says_when_there_is_nothing() -> None:
     events = [Labelled(name, Month(date(2026, 10, 1))) for name in ("Harbour", "Hafen")]
-    assert Listing(events, NO_EVENTS).spoken("de") == "Harbour (Oktober 2026) und Hafen (Oktober 2026)"
-    assert spoken(Listing(events, NO_EVENTS).spoken("ar")) == "Harbour (أكتوبر 2026) وHafen (أكتوبر 2026)"
+    assert Listing(events, NO_EVENTS).spoken("de") == "Harbour \u2013 Oktober 2026 und Hafen \u2013 Oktober 2026"
+    assert spoken(Listing(events, NO_EVENTS).spoken("ar")) == "Harbour \u2013 أكتوبر 2026 وHafen \u2013 أكتوبر 2026"
     assert [Listing([], NO_EVENTS).spoken(each) for each in LANGUAGES] == [
         "none at the moment",
         "derzeit nichts",
@@ -157,7 +157,7 @@ def test_a_listing_says_when_there_is_nothing() -> None:
 
 def test_latin_names_in_an_arabic_listing_are_isolated_each() -> None:
     listing = Listing([Labelled("A.", "x"), "B."], NO_EVENTS).spoken("ar")
-    assert listing == "\u2068\u2068A.\u2069 (x)\u2069 و\u2068B.\u2069"
+    assert listing == "\u2068\u2068A.\u2069 \u2013 x\u2069 و\u2068B.\u2069"
 
 
 def test_a_value_cannot_turn_the_text_around_it_and_keeps_its_own_letters() -> None:
@@ -166,7 +166,7 @@ def test_a_value_cannot_turn_the_text_around_it_and_keeps_its_own_letters() -> N
     assert harmless(kept) == kept
     assert harmless("nul\x00 half\ud83d") == "nul\ufffd half\ufffd"
     assert speak("\u202eevil", "ar") == "evil"
-    assert Labelled("\u202eevil", "x").spoken("en") == "evil (x)"
+    assert Labelled("\u202eevil", "x").spoken("en") == "evil \u2013 x"
 
 
 def test_placeholders_in_text_are_isolated_and_those_in_attributes_are_not() -> None:

@@ -199,7 +199,7 @@ def test_a_mail_about_a_past_event_names_the_next_three_of_its_owner(people: Peo
     create_event(api.as_(people.user()), BERLIN + 20 * DAY, name="Somebody else's")
     run_at(BERLIN + 2 * DAY)
     text = only_mail(AFTER).text
-    places = [text.index(f"Event {number} (") for number in (1, 2, 3)]
+    places = [text.index(f"Event {number} \u2013 ") for number in (1, 2, 3)]
     assert places == sorted(places)
     assert not [name for name in ("Event 4", "Draft", "Past", "Somebody") if name in text]
 
