@@ -10,7 +10,7 @@ from app.api.jsonapi.errors import BadRequest, Conflict, Unprocessable, explain
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.users import USER
 from app.api.viewer import Viewer
-from app.auth.accounts import TAKEN, announce_new_address, find_user, welcome
+from app.auth.accounts import TAKEN, announce_new_address, ask_new_address, find_user, welcome
 from app.auth.invitations import accept, accept_waiting
 from app.auth.joining import open_invitation
 from app.auth.passwords import hash_password
@@ -53,6 +53,8 @@ class UserDetail(DetailResource):
 
     resource_type = USER
     url_field = "user_id"
+    # Whether the caller names the address that waits for its link: that link is lost, or has expired.
+    asks_again: bool = False
 
     def before_update(self, obj: User, data: dict[str, Any], viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """A password is not changed in passing; a new address counts once it is confirmed."""
@@ -62,12 +64,15 @@ class UserDetail(DetailResource):
             raise Unprocessable(
                 "Change a password with POST /v1/auth/change-password.", pointer="/data/attributes/password"
             )
+        self.asks_again = obj.new_email is not None and data.get("email") == obj.new_email
         _set_address(obj, data)
 
     def after_update(self, obj: User, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """Ask to confirm a new address."""
         if "new_email" in changes and obj.new_email is not None:
             announce_new_address(obj)
+        elif self.asks_again:
+            ask_new_address(obj)
 
 
 def _set_address(user: User, data: dict[str, Any]) -> None:

@@ -60,8 +60,13 @@ def announce_new_address(user: User) -> None:
     for address in (user.email, new):
         send_email_change_user_email(Recipient(address, user.language), user.email, new)
     send_notif_change_user_email(user, new)
+    ask_new_address(user)
+
+
+def ask_new_address(user: User) -> None:
+    """Send the link that confirms the new address to it."""
     link = make_frontend_url("/verify", token=link_token(user, CHANGE))
-    send_email_confirmation(Recipient(new, user.language), link)
+    send_email_confirmation(Recipient(user.new_email or user.email, user.language), link)
 
 
 def take_new_address(user: User) -> None:
