@@ -18,7 +18,7 @@ from app.api.viewer import Viewer
 from app.delivery import network
 from app.delivery.outcomes import wake
 from app.models import MessageSettings, Setting, db
-from app.models.setting import SETTING_ID
+from app.models.setting import SETTING_ID, SMTP
 
 SECRETS = ("sendgrid_key", "smtp_password")
 # How long a request waits for the name server.
@@ -51,8 +51,9 @@ class SettingDetail(DetailResource):
         for name in SECRETS:
             if data.get(name) == MASK:
                 del data[name]
-        host = data.get("smtp_host")
-        if host and host != obj.smtp_host and not get_config().allow_private_hosts:
+        host, service = data.get("smtp_host"), data.get("email_service", obj.email_service)
+        # One that is not in use may be sent back as it was read.
+        if host and (host != obj.smtp_host or service == SMTP) and not get_config().allow_private_hosts:
             _check_host(host)
 
     def after_update(self, obj: Setting, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature

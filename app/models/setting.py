@@ -12,7 +12,8 @@ from app.models.base import Base, one_of
 from app.models.types import EncryptedText
 
 SETTING_ID: Final = 1
-EMAIL_SERVICES = ("smtp", "sendgrid", "disable")
+SMTP: Final = "smtp"
+EMAIL_SERVICES = (SMTP, "sendgrid", "disable")
 # Open Event's admin pages write the spellings with hyphens; both are taken, and read back as they were written.
 SMTP_ENCRYPTIONS = ("tls", "ssl", "tls_optional", "tls-optional", "none", "no-encryption")
 

@@ -243,12 +243,16 @@ def test_one_private_address_among_others_is_enough(admin: Api, guarded: None, m
     assert pointer_of(write(admin, smtp_host="mail.example.org")) == "/data/attributes/smtp-host"
 
 
-def test_a_mail_server_that_is_not_changed_is_not_asked_for(
-    admin: Api, guarded: None, app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_private_mail_server_of_old_is_refused_too_as_long_as_it_is_in_use(admin: Api, guarded: None) -> None:
     stored().smtp_host = "127.0.0.1"
     db.session.commit()
-    assert write(admin, smtp_host="127.0.0.1", app_name="Harbour").status_code == 200
+    echo = {"smtp_host": "127.0.0.1", "app_name": "Harbour"}
+    assert pointer_of(write(admin, **echo)) == "/data/attributes/smtp-host"
+    assert stored().app_name == "Usher"
+    assert write(admin, **echo, email_service="disable").status_code == 200
+    assert write(admin, **echo).status_code == 200
+    assert pointer_of(write(admin, **echo, email_service="smtp")) == "/data/attributes/smtp-host"
+    assert write(admin, app_name="Port").status_code == 200
     assert write(admin, smtp_host=None).status_code == 200
 
 
