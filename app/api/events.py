@@ -16,9 +16,9 @@ from app.models import Event, EventRole, db
 from app.models.base import utc_now
 from app.models.event import DRAFT, MANAGERS, OWNER, PUBLISHED
 
-_END_BEFORE_START = ("The end is before the start.", "/data/attributes/ends-at")
-explain("ck_events_ends_after_start", *_END_BEFORE_START)
-explain("ck_sessions_ends_after_start", *_END_BEFORE_START)
+END_BEFORE_START = ("The end is before the start.", "/data/attributes/ends-at")
+explain("ck_events_ends_after_start", *END_BEFORE_START)
+explain("ck_sessions_ends_after_start", *END_BEFORE_START)
 
 
 class EventList(ListResource):
@@ -70,7 +70,7 @@ def check_times(starts_at: datetime | None, ends_at: datetime | None) -> None:
         Unprocessable: it is one.
     """
     if starts_at is not None and ends_at is not None and ends_at < starts_at:
-        detail, pointer = _END_BEFORE_START
+        detail, pointer = END_BEFORE_START
         raise Unprocessable(detail, pointer=pointer)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.api.events import check_manager, check_times
+from app.api.events import END_BEFORE_START, check_manager, check_times
 from app.api.jsonapi.errors import explain
 from app.api.jsonapi.relationships import RelationshipResource
 from app.api.jsonapi.resources import DetailResource, ListResource
@@ -19,7 +19,7 @@ from app.models.base import utc_now
 
 _TAKEN = "The event has a call for papers already: change that one."
 explain("uq_speakers_calls_event_id", _TAKEN, "/data/relationships/event/data")
-explain("ck_speakers_calls_ends_after_start", "The end is before the start.", "/data/attributes/ends-at")
+explain("ck_speakers_calls_ends_after_start", *END_BEFORE_START)
 
 
 class SpeakersCallList(ListResource):

@@ -14,7 +14,8 @@ from app.api.helpers.recipients import Recipient, recipient
 from app.api.helpers.settings import get_settings, mail_is_on
 from app.api.helpers.system_mails import MAIL_TEMPLATES
 from app.api.helpers.templates import MASK, Rendered, html_to_text, one_line, render
-from app.language import Moment, Money, Month, Period, Value, Word, best_language
+from app.api.helpers.wording import amount_of, cancellation_of, names_of, time_of
+from app.language import Moment, Money, Value, Word, best_language
 from app.models import EventInvoice, Mail, Order, Session, User, db
 from app.models.mail import (
     AFTER_EVENT,
@@ -181,8 +182,7 @@ def send_email_session_accept_reject(email: To, session: Session, link: str) -> 
 
 def send_email_session_schedule(email: To, session: Session, link: str) -> Mail | None:
     """Tell an organizer or a speaker when a session is now."""
-    time = Period(session.starts_at, session.ends_at, session.event.timezone)
-    values: dict[str, Value] = {"session_name": session.title, "session_time": time}
+    values: dict[str, Value] = {"session_name": session.title, "session_time": time_of(session)}
     return send_email_with_action(email, SESSION_SCHEDULE, **values, link=link)
 
 
@@ -192,30 +192,29 @@ def send_email_session_schedule(email: To, session: Session, link: str) -> Mail 
 def send_email_ticket_purchased(email: To, order: Order, order_url: str) -> Mail | None:
     """Tell the buyer that the order is complete."""
     values: dict[str, Value] = {"event_time": _time_of(order), "amount": Money(order.amount, order.currency)}
-    return send_email_with_action(email, TICKET_PURCHASED, **values, **_named(order), order_url=order_url)
+    return send_email_with_action(email, TICKET_PURCHASED, **values, **names_of(order), order_url=order_url)
 
 
 def send_email_ticket_purchased_attendee(email: To, order: Order, ticket_url: str) -> Mail | None:
     """Tell an attendee of the ticket."""
     values: dict[str, Value] = {"event_time": _time_of(order), "ticket_url": ticket_url}
-    return send_email_with_action(email, TICKET_PURCHASED_ATTENDEE, **values, **_named(order))
+    return send_email_with_action(email, TICKET_PURCHASED_ATTENDEE, **values, **names_of(order))
 
 
 def send_email_ticket_purchased_organizer(email: To, order: Order, order_url: str) -> Mail | None:
     """Tell an organizer of a sale."""
     values: dict[str, Value] = {"buyer_email": order.user.email, "amount": Money(order.amount, order.currency)}
-    return send_email_with_action(email, TICKET_PURCHASED_ORGANIZER, **values, **_named(order), order_url=order_url)
+    return send_email_with_action(email, TICKET_PURCHASED_ORGANIZER, **values, **names_of(order), order_url=order_url)
 
 
 def send_email_ticket_cancelled(email: To, order: Order, order_url: str) -> Mail | None:
     """Tell the buyer that the order was cancelled, and why, if somebody wrote it down."""
-    note = order.cancel_note or ""
-    return send_email_with_action(email, TICKET_CANCELLED, **_named(order), cancel_note=note, order_url=order_url)
+    return send_email_with_action(email, TICKET_CANCELLED, **cancellation_of(order), order_url=order_url)
 
 
 def send_email_expired_order(email: To, order: Order, order_url: str) -> Mail | None:
     """Tell the buyer that the order was not completed in time."""
-    return send_email_with_action(email, MAIL_TO_EXPIRED_ORDERS, **_named(order), order_url=order_url)
+    return send_email_with_action(email, MAIL_TO_EXPIRED_ORDERS, **names_of(order), order_url=order_url)
 
 
 # --- what exports and imports came to
@@ -246,29 +245,16 @@ def send_email_event_import_fail(email: To, error_text: str) -> Mail | None:
 
 def send_email_for_monthly_fee_payment(email: To, invoice: EventInvoice, link: str) -> Mail | None:
     """Ask an owner to pay the platform's share of a month's sales."""
-    return send_email_with_action(email, MONTHLY_PAYMENT_EMAIL, **_billed(invoice), payment_url=link)
+    return send_email_with_action(email, MONTHLY_PAYMENT_EMAIL, **amount_of(invoice), payment_url=link)
 
 
 def send_followup_email_for_monthly_fee_payment(email: To, invoice: EventInvoice, link: str) -> Mail | None:
     """Remind an owner of an invoice."""
-    return send_email_with_action(email, MONTHLY_PAYMENT_FOLLOWUP_EMAIL, **_billed(invoice), payment_url=link)
-
-
-def _named(order: Order) -> dict[str, str]:
-    return {"event_name": order.event.name, "invoice_id": order.invoice_id}
+    return send_email_with_action(email, MONTHLY_PAYMENT_FOLLOWUP_EMAIL, **amount_of(invoice), payment_url=link)
 
 
 def _time_of(order: Order) -> Value:
     return Moment(order.event.starts_at, order.event.timezone)
-
-
-def _billed(invoice: EventInvoice) -> dict[str, Value]:
-    return {
-        "event_name": invoice.event.name,
-        "date": Month(invoice.month),
-        "amount": Money(invoice.amount, invoice.currency),
-        "app_name": get_settings().app_name,
-    }
 
 
 def _queue(to: Recipient, action: str, rendered: Rendered) -> Mail | None:

@@ -14,8 +14,9 @@ from app.api.helpers.log import record_activity
 from app.api.helpers.settings import get_settings, notification_is_on
 from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import one_line, render
+from app.api.helpers.wording import amount_of, cancellation_of, names_of, time_of
 from app.api.viewer import current_viewer
-from app.language import DEFAULT, Money, Month, Period, Value, Word, best_language
+from app.language import DEFAULT, Value, Word, best_language
 from app.models import Event, EventInvoice, Notification, Order, Session, User, db
 from app.models.base import Base, JsonObject
 from app.models.notification import (
@@ -172,9 +173,8 @@ def send_notif_session_schedule(
     user: User, session: Session, link: str, about: About | None = None
 ) -> Notification | None:
     """Tell an organizer or a speaker when a session is now."""
-    time = Period(session.starts_at, session.ends_at, session.event.timezone)
     values: dict[str, Value] = {"session_name": session.title, "link": link}
-    return send_notification_with_action(user, SESSION_SCHEDULE, about, **values, session_time=time)
+    return send_notification_with_action(user, SESSION_SCHEDULE, about, **values, session_time=time_of(session))
 
 
 # --- orders
@@ -200,7 +200,7 @@ def send_notif_ticket_purchase_organizer(
     user: User, order: Order, order_url: str, about: About | None = None
 ) -> Notification | None:
     """Tell an organizer of a sale."""
-    values: dict[str, Value] = {"event_name": order.event.name, "invoice_id": order.invoice_id, "order_url": order_url}
+    values: dict[str, Value] = {**names_of(order), "order_url": order_url}
     return send_notification_with_action(user, TICKET_PURCHASED_ORGANIZER, about or About(link=order_url), **values)
 
 
@@ -216,12 +216,12 @@ def send_notif_ticket_resend_organizer(user: User, order: Order, about: About | 
 
 def send_notif_ticket_cancelled(user: User, order: Order, about: About | None = None) -> Notification | None:
     """Tell the buyer that the order was cancelled."""
-    return send_notification_with_action(user, TICKET_CANCELLED, about, **_cancelled(order))
+    return send_notification_with_action(user, TICKET_CANCELLED, about, **cancellation_of(order))
 
 
 def send_notif_ticket_cancelled_organizer(user: User, order: Order, about: About | None = None) -> Notification | None:
     """Tell an organizer that an order was cancelled."""
-    return send_notification_with_action(user, TICKET_CANCELLED_ORGANIZER, about, **_cancelled(order))
+    return send_notification_with_action(user, TICKET_CANCELLED_ORGANIZER, about, **cancellation_of(order))
 
 
 # --- what exports and imports came to
@@ -264,32 +264,15 @@ def send_notif_monthly_fee_payment(
 ) -> Notification | None:
     """Ask an owner to pay the platform's share of a month's sales."""
     about = about or About(link=link)
-    return send_notification_with_action(user, MONTHLY_PAYMENT_NOTIF, about, **_billed(invoice), payment_url=link)
+    return send_notification_with_action(user, MONTHLY_PAYMENT_NOTIF, about, **amount_of(invoice), payment_url=link)
 
 
 def send_followup_notif_monthly_fee_payment(
     user: User, invoice: EventInvoice, link: str, about: About | None = None
 ) -> Notification | None:
     """Remind an owner of an invoice."""
-    about, values = about or About(link=link), _billed(invoice)
+    about, values = about or About(link=link), amount_of(invoice)
     return send_notification_with_action(user, MONTHLY_PAYMENT_FOLLOWUP_NOTIF, about, **values, payment_url=link)
-
-
-def _cancelled(order: Order) -> dict[str, Value]:
-    return {
-        "event_name": order.event.name,
-        "invoice_id": order.invoice_id,
-        "cancel_note": order.cancel_note or "",
-    }
-
-
-def _billed(invoice: EventInvoice) -> dict[str, Value]:
-    return {
-        "event_name": invoice.event.name,
-        "date": Month(invoice.month),
-        "amount": Money(invoice.amount, invoice.currency),
-        "app_name": get_settings().app_name,
-    }
 
 
 def _happening(action: str, title: str, message: str, about: About) -> int:

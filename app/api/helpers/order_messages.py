@@ -6,6 +6,8 @@ get one mail. An organizer who bought gets both, as the two tell different thing
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.api.helpers.addresses import same_address
 from app.api.helpers.mail import (
     send_email_ticket_cancelled,
@@ -30,13 +32,14 @@ from app.models import Attendee, Order, User, db
 def tell_of_completion(order: Order) -> None:
     """Tell buyer, attendees and organizers that the order is complete."""
     url, about = order_url(order), _about(order)
-    organizers, accounts = organizers_of(order.event), accounts_by_address(_holders(order))
-    _mail_tickets(order)
+    holders = _holders(order)
+    organizers, accounts = organizers_of(order.event), accounts_by_address(holders)
+    _mail_tickets(order, holders)
     # All is read: what is added from here on goes to the database together.
     with db.session.no_autoflush:
         for buyer in _buyer(order):
             send_notif_ticket_purchased(buyer, order, url, about)
-        for key, attendee in _holders(order).items():
+        for key, attendee in holders.items():
             if key in accounts:
                 link = ticket_url(attendee)
                 data = {"event-id": str(order.event_id), "attendee-id": str(attendee.id)}
@@ -62,7 +65,7 @@ def tell_of_cancellation(order: Order, *, was_completed: bool) -> None:
 def send_tickets_again(order: Order) -> None:
     """Mail buyer and attendees again, and tell the organizers in the app that it was done."""
     organizers = organizers_of(order.event)
-    _mail_tickets(order)
+    _mail_tickets(order, _holders(order))
     with db.session.no_autoflush:
         for organizer in organizers:
             send_notif_ticket_resend_organizer(organizer, order, _about(order))
@@ -78,8 +81,7 @@ def ticket_url(attendee: Attendee) -> str:
     return make_frontend_url(f"/tickets/{attendee.identifier}")
 
 
-def _mail_tickets(order: Order) -> None:
-    holders = _holders(order)
+def _mail_tickets(order: Order, holders: Mapping[str, Attendee]) -> None:
     told = recipients(*(attendee.email or "" for attendee in holders.values()))
     with db.session.no_autoflush:
         for buyer in _buyer(order):
