@@ -5,7 +5,7 @@ from app.models.base import Base, db
 from app.models.event import Event, EventRole
 from app.models.happening import Happening
 from app.models.invite import PaperInvite, RoleInvite, SpeakersCall
-from app.models.mail import Mail
+from app.models.mail import Mail, MailEvent
 from app.models.message_setting import MessageSettings
 from app.models.notification import Notification
 from app.models.order import Attendee, EventInvoice, Order, Ticket
@@ -24,6 +24,7 @@ __all__ = [
     "EventRole",
     "Happening",
     "Mail",
+    "MailEvent",
     "MessageSettings",
     "Notification",
     "Order",

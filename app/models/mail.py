@@ -11,16 +11,17 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    SmallInteger,
     String,
     Text,
     desc,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, BigId, one_of, utc_now
+from app.models.base import Base, BigId, JsonObject, one_of, utc_now
 from app.models.happening import Happening
 from app.models.types import EncryptedText
 
@@ -51,15 +52,29 @@ MAIL_TO_EXPIRED_ORDERS: Final = "Mail Expired Orders"
 MONTHLY_PAYMENT_EMAIL: Final = "Monthly Payment Email"
 MONTHLY_PAYMENT_FOLLOWUP_EMAIL: Final = "Monthly Payment Follow Up Email"
 
-QUEUED, SENDING, DEFERRED, SENT, FAILED, SUPPRESSED = (
-    "queued",
-    "sending",
-    "deferred",
-    "sent",
-    "failed",
-    "suppressed",
+# What may follow what is in app/delivery/states.py.
+SCHEDULED, QUEUED, SENDING, DEFERRED = "scheduled", "queued", "sending", "deferred"
+SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED = "sent", "delivered", "bounced", "complained", "rejected"
+FAILED, SUPPRESSED, CANCELLED, UNCERTAIN = "failed", "suppressed", "cancelled", "uncertain"
+MAIL_STATUSES = (
+    SCHEDULED,
+    QUEUED,
+    SENDING,
+    DEFERRED,
+    SENT,
+    DELIVERED,
+    BOUNCED,
+    COMPLAINED,
+    REJECTED,
+    FAILED,
+    SUPPRESSED,
+    CANCELLED,
+    UNCERTAIN,
 )
-MAIL_STATUSES = (QUEUED, SENDING, DEFERRED, SENT, FAILED, SUPPRESSED)
+# Those that wait to be sent.
+WAITING = (SCHEDULED, QUEUED, DEFERRED)
+# The lanes: what somebody waits for overtakes what goes to thousands.
+TRANSACTIONAL, BULK = 0, 1
 # The classes of errors (see app/delivery/transports/base.py): they choose what is tried next, and when.
 ERROR_CLASSES = ("transient", "throttled", "connection", "permanent", "configuration")
 
@@ -74,8 +89,21 @@ class Mail(Base):
         CheckConstraint("(status = 'sending') = (claim IS NOT NULL)", name="claim"),
         CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("status <> 'sent' OR sent_at IS NOT NULL", name="sent_at"),
+        CheckConstraint("lane IN (0, 1)", name="lane"),
         # What the next claim takes, in the order in which it takes it.
-        Index("ix_mails_due", "next_attempt_at", "id", postgresql_where=text("status IN ('queued', 'deferred')")),
+        Index(
+            "ix_mails_due",
+            "lane",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("status IN ('scheduled', 'queued', 'deferred')"),
+        ),
+        # What a provider's event is about.
+        Index(
+            "ix_mails_provider_message_id",
+            "provider_message_id",
+            postgresql_where=text("provider_message_id IS NOT NULL"),
+        ),
         Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
         Index("ix_mails_time", desc("time"), desc("id")),
         Index("ix_mails_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
@@ -100,6 +128,7 @@ class Mail(Base):
     secret: Mapped[str | None] = mapped_column(EncryptedText)
 
     status: Mapped[str] = mapped_column(String(16), default=QUEUED, server_default=QUEUED)
+    lane: Mapped[int] = mapped_column(SmallInteger, default=TRANSACTIONAL, server_default="0")
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     next_attempt_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
     claim: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
@@ -125,3 +154,40 @@ class MailAttachment(Base):
     name: Mapped[str] = mapped_column(String(255))
     content_type: Mapped[str] = mapped_column(String(255))
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class MailEvent(Base):
+    """One entry of a mail's timeline: what happened to it, who says so, and in which words.
+
+    A provider's event for a mail that is not known (yet) has no `mail_id`: it is joined later.
+    """
+
+    __tablename__ = "mail_events"
+    __table_args__ = (
+        Index("ix_mail_events_mail_id", "mail_id", "id"),
+        # A provider repeats what it told: once is enough.
+        Index(
+            "uq_mail_events_provider_event",
+            "provider",
+            "provider_event_id",
+            unique=True,
+            postgresql_where=text("provider_event_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_mail_events_unknown",
+            "provider_message_id",
+            postgresql_where=text("mail_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[BigId]
+    mail_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("mails.id", ondelete="CASCADE"))
+    time: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    event: Mapped[str] = mapped_column(String(16))
+    provider: Mapped[str | None] = mapped_column(String(32))
+    code: Mapped[int | None] = mapped_column(SmallInteger)
+    text: Mapped[str | None] = mapped_column(Text)
+    provider_event_id: Mapped[str | None] = mapped_column(String(255))
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    # What the provider sent, as it sent it.
+    raw: Mapped[JsonObject | None] = mapped_column(JSONB)

@@ -1,0 +1,74 @@
+"""The state machine of a mail: which status may follow which. It is written down here, and nowhere else.
+
+Everything that changes a status asks `next_status`; a trigger of the database refuses what is not in `TRANSITIONS`, so
+that no statement, however it came to be written, can move a mail along a way that is not there. A test compares both.
+
+    scheduled ─┐
+    queued ────┴─> sending ──> sent ──> delivered ──> bounced, complained
+       ^             │  ^        └────────────────────^ rejected
+       │             v  │
+       │          deferred
+       └── failed, uncertain, suppressed (an admin tries again)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.models.mail import (
+    BOUNCED,
+    CANCELLED,
+    COMPLAINED,
+    DEFERRED,
+    DELIVERED,
+    FAILED,
+    QUEUED,
+    REJECTED,
+    SCHEDULED,
+    SENDING,
+    SENT,
+    SUPPRESSED,
+    UNCERTAIN,
+)
+
+# A mail that waits may be taken up, cancelled, or found to be one that must not leave.
+_WAITING: Final = frozenset({SENDING, CANCELLED, SUPPRESSED})
+
+TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
+    SCHEDULED: _WAITING,
+    QUEUED: _WAITING,
+    DEFERRED: _WAITING | {FAILED},
+    SENDING: frozenset({SENT, DEFERRED, FAILED, SUPPRESSED, UNCERTAIN}),
+    # What the provider tells afterwards. It may come in any order: what is worse stays.
+    SENT: frozenset({DELIVERED, BOUNCED, COMPLAINED, REJECTED}),
+    DELIVERED: frozenset({BOUNCED, COMPLAINED}),
+    BOUNCED: frozenset({COMPLAINED}),
+    # A worker died between the server's yes and the row: an event of the provider settles it, or an operator does.
+    UNCERTAIN: frozenset({SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED, QUEUED}),
+    # An admin tries again.
+    FAILED: frozenset({QUEUED}),
+    SUPPRESSED: frozenset({QUEUED}),
+    # The end.
+    COMPLAINED: frozenset(),
+    REJECTED: frozenset(),
+    CANCELLED: frozenset(),
+}
+
+# Statuses that a mail in somebody's inbox, or on its way there, can have.
+TAKEN: Final = frozenset({SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED})
+
+
+def may_become(status: str, wanted: str) -> bool:
+    """Whether a mail of this status may become one of the other; a status that stays is no change."""
+    return wanted in TRANSITIONS[status]
+
+
+def next_status(status: str, told: str) -> str:
+    """The status of a mail that is told to be `told`: an event that is late, or comes again, moves nothing.
+
+    Args:
+        status: what it is.
+        told: what an event says it is: one of the statuses.
+    """
+    return told if may_become(status, told) else status
