@@ -12,6 +12,7 @@ from app.models import (
     Event,
     Happening,
     Mail,
+    MailEvent,
     MessageSettings,
     Notification,
     PaperInvite,
@@ -225,6 +226,7 @@ ROLE_INVITES = Access(RoleInvite, visible_role_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
 MAILS = Access(Mail, only_admins)
+MAIL_EVENTS = Access(MailEvent, only_admins)
 SETTINGS = Access(Setting, only_admins)
 MESSAGE_SETTINGS = Access(MessageSettings, only_admins)
 ACTIVITIES = Access(Activity, only_admins)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Response
+from sqlalchemy import ColumnElement
 
 from app.api.helpers.log import record_activity
 from app.api.helpers.settings import get_config
 from app.api.helpers.system_mails import CRITICAL
 from app.api.helpers.templates import MASK
+from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
-from app.api.schema.admin import ACTIVITY, MAIL, MESSAGE_SETTING, SETTING
+from app.api.schema.admin import ACTIVITY, MAIL, MAIL_EVENT, MESSAGE_SETTING, SETTING
 from app.api.viewer import Viewer
 from app.delivery import network
 from app.delivery.outcomes import wake
 from app.models import MessageSettings, Setting, db
+from app.models.mail import MailEvent
 from app.models.setting import SETTING_ID, SMTP
 
 SECRETS = ("sendgrid_key", "smtp_password")
@@ -35,6 +39,18 @@ class MailDetail(DetailResource):
     """One mail."""
 
     resource_type = MAIL
+
+
+class MailEventList(ListResource):
+    """The timeline of a mail."""
+
+    resource_type = MAIL_EVENT
+
+    def scope(self, viewer: Viewer, view_kwargs: Mapping[str, Any]) -> ColumnElement[bool] | None:
+        """That of the mail in the address."""
+        require_visible(MAIL, view_kwargs["mail_id"], viewer)
+        of_mail: ColumnElement[bool] = MailEvent.mail_id == view_kwargs["mail_id"]
+        return of_mail
 
 
 class SettingDetail(DetailResource):

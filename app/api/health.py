@@ -13,14 +13,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.helpers.settings import get_config
 from app.models import db
-from app.models.mail import MAIL_STATUSES
+from app.models.mail import DEFERRED, FAILED, QUEUED, SCHEDULED, SENDING, UNCERTAIN
 
 log = logging.getLogger(__name__)
 
+# The statuses that somebody or something still has to do with.
+_OPEN: Final = (SCHEDULED, QUEUED, SENDING, DEFERRED, FAILED, UNCERTAIN)
 _QUEUE: Final = text(
     """
     SELECT status, count(*) AS mails, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest
-    FROM mails WHERE status IN ('queued', 'sending', 'deferred', 'failed') GROUP BY status
+    FROM mails WHERE status = ANY(:statuses) GROUP BY status
     """
 )
 
@@ -43,11 +45,10 @@ def metrics() -> Response:
     registry = CollectorRegistry()
     depth = Gauge("usher_mails", "Mails in the table by status.", ["status"], registry=registry)
     oldest = Gauge("usher_mails_oldest_seconds", "Age of the oldest mail by status.", ["status"], registry=registry)
-    for status in MAIL_STATUSES:
-        if status not in ("sent", "suppressed"):
-            depth.labels(status).set(0)
-            oldest.labels(status).set(0)
-    for row in db.session.execute(_QUEUE):
+    for status in _OPEN:
+        depth.labels(status).set(0)
+        oldest.labels(status).set(0)
+    for row in db.session.execute(_QUEUE, {"statuses": list(_OPEN)}):
         depth.labels(row.status).set(row.mails)
         oldest.labels(row.status).set(float(row.oldest))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

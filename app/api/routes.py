@@ -13,6 +13,7 @@ from app.api.admin import (
     ActivityDetail,
     ActivityList,
     MailDetail,
+    MailEventList,
     MailList,
     MessageSettingDetail,
     MessageSettingList,
@@ -148,6 +149,7 @@ V1: Final = (
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
+    Route("mail_event_list", ["/mails/<int:mail_id>/events"], MailEventList, can(GET=admin)),
     Route("settings", ["/settings"], SettingDetail, can(GET=admin)),
     Route("setting_detail", ["/settings/<int:id>"], SettingDetail, can(GET=admin, PATCH=admin)),
     Route("test_mail", ["/test-mail"], send_test_mail, can(POST=admin)),

@@ -35,11 +35,16 @@ WITH due AS MATERIALIZED (
     ORDER BY next_attempt_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE mails SET status = 'sending', claim = :claim, lease_until = now() + make_interval(secs => :lease)
+    FROM due WHERE mails.id = due.id
+    RETURNING mails.*
+), told AS (
+    INSERT INTO mail_events (mail_id, event) SELECT id, 'sending' FROM taken
 )
-UPDATE mails SET status = 'sending', claim = :claim, lease_until = now() + make_interval(secs => :lease)
-FROM due WHERE mails.id = due.id
-RETURNING mails.id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, attempts,
-    time, EXISTS (SELECT FROM mail_attachments WHERE mail_id = mails.id) AS has_attachments
+SELECT id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, attempts,
+    time, EXISTS (SELECT FROM mail_attachments WHERE mail_id = taken.id) AS has_attachments
+FROM taken
 """
 CLAIM_DUE: Final = text(_CLAIM.format(only=""))
 CLAIM_IDS: Final = text(_CLAIM.format(only="AND id = ANY(:ids)"))
@@ -54,11 +59,14 @@ RECOVER: Final = text(
     WITH lost AS MATERIALIZED (
         SELECT id FROM mails WHERE status = 'sending' AND lease_until < now()
         ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), back AS (
+        UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + 1,
+            next_attempt_at = now(), error_class = 'transient',
+            last_error = 'The worker that was sending this mail ended before it wrote an outcome; it is tried again.'
+        FROM lost WHERE mails.id = lost.id
+        RETURNING mails.id, last_error
     )
-    UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + 1,
-        next_attempt_at = now(), error_class = 'transient',
-        last_error = 'The worker that was sending this mail ended before it wrote an outcome; it is tried again.'
-    FROM lost WHERE mails.id = lost.id
+    INSERT INTO mail_events (mail_id, event, text) SELECT id, 'deferred', last_error FROM back
     """
 )
 

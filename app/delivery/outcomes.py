@@ -15,35 +15,45 @@ from app.delivery.transports.base import Receipt, TransportError
 
 log = logging.getLogger(__name__)
 
+# Each writes the row and the entry of the timeline in one statement: both are there, or neither.
+_TOLD: Final = """
+    WITH changed AS ({change} WHERE id = :id AND claim = :claim RETURNING id, status)
+    INSERT INTO mail_events (mail_id, event, provider, code, text, provider_message_id)
+    SELECT id, status, :provider, CAST(:code AS smallint), :text, :provider_message_id FROM changed
+"""
 SENT: Final = text(
-    """
+    _TOLD.format(
+        change="""
     UPDATE mails SET status = 'sent', sent_at = now(), claim = NULL, lease_until = NULL, attempts = attempts + 1,
         provider = :provider, provider_message_id = :provider_message_id, secret = NULL,
-        error_class = NULL, last_error = :note
-    WHERE id = :id AND claim = :claim
-    """
+        error_class = NULL, last_error = :note"""
+    )
 )
 DEFERRED: Final = text(
-    """
+    _TOLD.format(
+        change="""
     UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + :tries,
         next_attempt_at = now() + make_interval(secs => :delay), provider = :provider,
-        error_class = :error_class, last_error = :error
-    WHERE id = :id AND claim = :claim
-    """
+        error_class = :error_class, last_error = :text"""
+    )
 )
 ENDED: Final = text(
-    """
+    _TOLD.format(
+        change="""
     UPDATE mails SET status = :status, claim = NULL, lease_until = NULL, attempts = attempts + :tries,
-        provider = :provider, error_class = :error_class, last_error = :error,
+        provider = :provider, error_class = :error_class, last_error = :text,
         -- a failed mail may be tried again by hand; one that is not to leave needs its secret no more
-        secret = CASE WHEN :status = 'failed' THEN secret END
-    WHERE id = :id AND claim = :claim
-    """
+        secret = CASE WHEN :status = 'failed' THEN secret END"""
+    )
 )
 RELEASE: Final = text(
     """
-    UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, next_attempt_at = now()
-    WHERE claim = :claim AND id IN :ids
+    WITH changed AS (
+        UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, next_attempt_at = now()
+        WHERE claim = :claim AND id IN :ids
+        RETURNING id
+    )
+    INSERT INTO mail_events (mail_id, event, text) SELECT id, 'deferred', 'It was not tried.' FROM changed
     """
 ).bindparams(bindparam("ids", expanding=True))
 WAKE: Final = text(
@@ -63,6 +73,8 @@ def write_sent(connection: Connection, claim: str, mail: ClaimedMail, receipt: R
                 "provider": receipt.provider,
                 "provider_message_id": receipt.provider_message_id,
                 "note": receipt.note,
+                "code": None,
+                "text": receipt.response or None,
             },
         ).rowcount,
         mail,
@@ -95,8 +107,10 @@ def write_error(
         "claim": claim,
         "tries": tries,
         "provider": error.provider,
+        "provider_message_id": None,
         "error_class": error.kind,
-        "error": str(error),
+        "code": error.code,
+        "text": str(error),
     }
     if delay is None or too_old:
         status, statement = "failed", ENDED
@@ -116,8 +130,10 @@ def write_suppressed(connection: Connection, claim: str, mail: ClaimedMail, reas
         "status": "suppressed",
         "tries": 0,
         "provider": None,
+        "provider_message_id": None,
         "error_class": None,
-        "error": reason,
+        "code": None,
+        "text": reason,
     }
     _write(connection.execute(ENDED, values).rowcount, mail, "suppressed")
 

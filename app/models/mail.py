@@ -140,6 +140,7 @@ class Mail(Base):
     sent_at: Mapped[datetime | None]
 
     happening: Mapped[Happening | None] = relationship()
+    events: Mapped[list[MailEvent]] = relationship(order_by="MailEvent.id", viewonly=True)
     attachments: Mapped[list[MailAttachment]] = relationship(cascade="all, delete-orphan", order_by="MailAttachment.id")
 
 

@@ -25,7 +25,7 @@ CHANGES = (
     "UPDATE role_invites SET role_name = 'organizer' WHERE email NOT IN (SELECT email FROM users WHERE id = :viewer)",
     "UPDATE users SET new_email = 'other@example.org', was_registered_with_order = true WHERE id <> :viewer",
     "UPDATE settings SET app_name = 'Other', smtp_host = 'other.example.org'",
-    "UPDATE mails SET recipient = 'other@example.org', status = 'failed'",
+    "UPDATE mails SET recipient = 'other@example.org', status = 'cancelled'",
     "UPDATE speakers_calls SET hash = 'other' || id",
     "UPDATE speakers_calls SET announcement = 'Other', starts_at = now() WHERE privacy = 'private'",
     "UPDATE paper_invites SET email = 'other@example.org'",

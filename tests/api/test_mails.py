@@ -84,7 +84,8 @@ def test_the_admin_pages_query_of_ember(api: Api, people: People) -> None:
     ],
 )
 def test_what_is_shown_can_be_searched(api: Api, people: People, name: str, op: str, value: object) -> None:
-    mail = queue()
+    mail = send_email("ana@example.org", "Test", "Hi", "<p>Hello</p>")
+    assert mail is not None
     mail.status, mail.attempts, mail.last_error, mail.provider = "deferred", 2, "connection refused", "smtp"
     mail.next_attempt_at = utc_now() + timedelta(days=300)
     db.session.commit()

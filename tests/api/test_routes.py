@@ -129,6 +129,7 @@ DELETE /v1/role-invites/{invite}                                401   404   403 
 POST   /v1/role-invites/accept-invite                           400   400   400   400   400   400
 GET    /v1/mails                                                401   403   403   403   403   200
 GET    /v1/mails/{mail}                                         401   403   403   403   403   200
+GET    /v1/mails/{mail}/events                                  401   403   403   403   403   200
 GET    /v1/settings                                             401   403   403   403   403   200
 GET    /v1/settings/1                                           401   403   403   403   403   200
 PATCH  /v1/settings/1                                           401   403   403   403   403   200

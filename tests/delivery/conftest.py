@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from app.delivery import retry
 from app.delivery.retry import Backoff
 from app.delivery.services import close_transport
+from app.models import db
 from tests.servers.smtp import RecordingSmtp
 from tests.support.sending import point_at
 
@@ -19,6 +21,13 @@ class _Longest(Backoff):
 
     def draw(self, attempts: int, rng: Any) -> float:  # noqa: ARG002 - the signature of Backoff
         return self.ceiling(attempts)
+
+
+@pytest.fixture
+def connection(database: None) -> Iterator[Connection]:
+    """A connection as the worker has it: each statement is a transaction."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
+        yield opened
 
 
 @pytest.fixture

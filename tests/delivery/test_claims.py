@@ -16,12 +16,6 @@ from app.models import Mail, db
 from app.models.base import utc_now
 
 
-@pytest.fixture
-def connection(database: None):  # noqa: ANN201 - a generator of connections
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as opened:
-        yield opened
-
-
 def queue(count: int) -> list[int]:
     mails = [send_email(f"user{number}@example.org", "Test", "A subject", "<p>Hello</p>") for number in range(count)]
     db.session.commit()
@@ -141,13 +135,19 @@ def test_a_process_that_slept_past_its_lease_sees_that_it_must_not_send(monkeypa
     assert not Lease(None, "a claim").holds  # type: ignore[arg-type]  # no database is asked
 
 
+INSERT = """
+INSERT INTO mails (recipient, action, subject, message, text, message_id, status)
+VALUES ('a@example.org', 'Test', 's', 'm', 't', '2@example.org', '{status}')
+"""
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE mails SET status = 'lost'",
         "UPDATE mails SET status = 'sending'",
         "UPDATE mails SET claim = gen_random_uuid()",
-        "UPDATE mails SET status = 'sent'",
+        INSERT.format(status="lost"),
+        INSERT.format(status="sent"),
         "UPDATE mails SET error_class = 'cosmic'",
     ],
 )

@@ -6,14 +6,23 @@ from typing import Any, Final
 
 from marshmallow import ValidationError
 
-from app.api.access import ACTIVITIES, MAILS, MESSAGE_SETTINGS, SETTINGS
+from app.api.access import ACTIVITIES, MAIL_EVENTS, MAILS, MESSAGE_SETTINGS, SETTINGS
 from app.api.helpers.system_mails import CRITICAL
 from app.api.helpers.system_mails import MAILS as MAIL_TEXTS
 from app.api.helpers.system_notifications import NOTIFS
 from app.api.helpers.templates import MASK
 from app.api.jsonapi.access import ResourceType, register_type
-from app.api.jsonapi.fields import Choice, DecimalNumber, EmailAddress, StrictBoolean, Text, Timestamp, WholeNumber
-from app.api.jsonapi.schema import Schema
+from app.api.jsonapi.fields import (
+    Choice,
+    DecimalNumber,
+    EmailAddress,
+    JsonValue,
+    StrictBoolean,
+    Text,
+    Timestamp,
+    WholeNumber,
+)
+from app.api.jsonapi.schema import Schema, ToMany, ToOne
 from app.models import MessageSettings
 from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS
 
@@ -37,6 +46,24 @@ class MailSchema(Schema):
     last_error = Text(10_000, dump_only=True)
     next_attempt_at = Timestamp(dump_only=True)
     sent_at = Timestamp(dump_only=True)
+
+    events = ToMany("mail-event", related_view="v1.mail_event_list", dump_only=True)
+
+
+class MailEventSchema(Schema):
+    """An entry of a mail's timeline; `raw` is what the provider sent, as it sent it."""
+
+    class Meta:
+        type_ = "mail-event"
+
+    time = Timestamp(dump_only=True)
+    event = Text(16, dump_only=True)
+    provider = Text(32, dump_only=True)
+    code = WholeNumber(dump_only=True)
+    text = Text(10_000, dump_only=True)
+    raw = JsonValue(dump_only=True)
+
+    mail = ToOne("mail", foreign_key="mail_id", dump_only=True)
 
 
 class Secret(Text):
@@ -160,6 +187,7 @@ class ActivitySchema(Schema):
 
 
 MAIL: Final = register_type(ResourceType("mail", MailSchema, MAILS))
+MAIL_EVENT: Final = register_type(ResourceType("mail-event", MailEventSchema, MAIL_EVENTS))
 SETTING: Final = register_type(ResourceType("setting", SettingSchema, SETTINGS))
 MESSAGE_SETTING: Final = register_type(ResourceType("message-setting", MessageSettingSchema, MESSAGE_SETTINGS))
 ACTIVITY: Final = register_type(ResourceType("activity", ActivitySchema, ACTIVITIES))
