@@ -22,7 +22,7 @@ _UNKNOWN_ADDRESS: Final = re.compile(
 )
 _CODES: Final = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?(?![\d.])")
 _ENHANCED: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_MAX_TEXT: Final = 2_000
+_MAX_TEXT: Final = 1_000
 
 
 def codes_in(text: str) -> tuple[int | None, str | None]:

@@ -206,7 +206,7 @@ def _is_permanent(kind: EventKind, item: dict[str, Any], text: str) -> bool:
 
 
 def _is_hard(item: dict[str, Any], text: str) -> bool:
-    """A `bounce` goes onto SendGrid's own list, so no later mail would arrive; `blocked` is no fault of the address's."""
+    """A `bounce` goes onto SendGrid's own list, so no later mail would arrive; `blocked` is not its address's fault."""
     name = _text(item, "type")
     if name in ("bounce", "blocked"):
         return name == "bounce"
