@@ -12,6 +12,8 @@ _SUBJECT: Final = re.compile(
     r"abwesenheit|absence|réponse automatique|respuesta automática|risposta automatica)",
     re.IGNORECASE,
 )
+_MAIL_SYSTEM: Final = re.compile(r"(?<![\w.+-])(?:mailer-daemon|postmaster)(?![\w.+-])", re.IGNORECASE)
+_WARNING: Final = re.compile(r"warning\b|delayed\b", re.IGNORECASE)
 _HEADERS: Final = ("x-autoreply", "x-autorespond", "x-autoresponse", "x-autoreply-from", "x-mail-autoreply")
 
 
@@ -34,3 +36,13 @@ def why_automatic(message: Part) -> str | None:
     if _SUBJECT.match(message.header("subject")):
         return "its subject is that of an automatic reply"
     return None
+
+
+def is_from_a_mail_system(message: Part) -> bool:
+    """Whether a mail server wrote it, to say that a message will not arrive; a warning of a delay is no such news.
+
+    What it says in a form that is not known must not be taken for an automatic reply, though it is marked as one.
+    """
+    if message.parameter("report-type").lower() == "delivery-status":
+        return True
+    return bool(_MAIL_SYSTEM.search(message.header("from")) and not _WARNING.match(message.header("subject")))

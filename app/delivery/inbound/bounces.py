@@ -10,12 +10,11 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 from app.delivery.inbound import reports
-from app.delivery.inbound.autoreplies import why_automatic
-from app.delivery.inbound.events import MailEvent, address_in, storable
+from app.delivery.inbound.autoreplies import is_from_a_mail_system, why_automatic
+from app.delivery.inbound.events import MailEvent, address_in, one_line, storable
 from app.delivery.inbound.faults import codes_in, is_address_at_fault
 from app.delivery.inbound.parts import MAX_MESSAGE, Headers, Part, read
 from app.delivery.inbound.plain_bounces import PlainBounce, read_plain, returned_message_id
-from app.delivery.transports.base import clean_response
 from app.models.base import utc_now
 
 __all__ = ["MAX_MESSAGE", "Reading", "read_bounce"]
@@ -60,10 +59,14 @@ def read_bounce(raw: bytes, now: datetime | None = None) -> Reading:
     bounces, returned = read_plain(message)
     if bounces:
         return _reading(_plain(message, bounces, returned, now))
+    if is_from_a_mail_system(message):
+        return Reading(
+            "unknown", reason="a mail server wrote it, but not in a form that is known: no recipient is named"
+        )
     automatic = why_automatic(message)
     if automatic:
         return Reading("ignored", reason=automatic)
-    return Reading("unknown", reason=_why_unknown(message))
+    return Reading("unknown", reason="it is no report, and no automatic reply: a person may have written it")
 
 
 def _reading(events: Iterator[MailEvent]) -> Reading:
@@ -80,7 +83,7 @@ def _delivery(message: Part, status: reports.DeliveryStatus, now: datetime) -> I
         # 5.0.0 is what a server writes that knows no better; the text of the other server may.
         if item.status and (enhanced is None or not item.status.endswith(".0.0")):
             enhanced = item.status
-        text = clean_response(diagnostic)
+        text = one_line(diagnostic)
         yield MailEvent(
             kind=item.kind,
             at=_time(_first(item.fields, "last-attempt-date") or message.header("date"), now),
@@ -110,7 +113,7 @@ def _complaint(message: Part, about: Headers, now: datetime) -> Reading:
         provider="arf",
         provider_event_id=_told_in(message),
         message_id=reports.original_message_id(message, about),
-        text=clean_response(f"{kind} {_first(about, 'user-agent')}"),
+        text=one_line(f"{kind} {_first(about, 'user-agent')}"),
         is_permanent=True,
         raw={"report": storable(about)},
     )
@@ -120,7 +123,7 @@ def _complaint(message: Part, about: Headers, now: datetime) -> Reading:
 def _plain(message: Part, bounces: tuple[PlainBounce, ...], returned: Headers, now: datetime) -> Iterator[MailEvent]:
     for item in bounces:
         code, enhanced = codes_in(item.diagnostic)
-        text = clean_response(item.diagnostic)
+        text = one_line(item.diagnostic)
         yield MailEvent(
             kind="bounced",
             at=_time(message.header("date"), now),
@@ -172,9 +175,3 @@ def _time(value: str, now: datetime) -> datetime:
 
 def _first(found: Headers, name: str) -> str:
     return next(iter(found.get(name, ())), "")
-
-
-def _why_unknown(message: Part) -> str:
-    if message.parameter("report-type").lower() == "delivery-status":
-        return "it is called a delivery status notification (RFC 3464), but names no recipient with a status"
-    return "it is no delivery status notification, no feedback report and no automatic reply"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
+from app.delivery.transports.base import clean_response
+
 # What may move a mail along its states.
 #
 # - sent: the provider confirms that it has the mail (which settles an `uncertain` one), or it passed the mail on to a
@@ -95,6 +97,11 @@ def storable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, int | float):
         return _storable_number(value)
     return _storable_text(str(value))
+
+
+def one_line(text: str) -> str:
+    """A server's words on one line, as they can be stored and shown."""
+    return clean_response(_NO_CHARACTER.sub("\ufffd", text[:_MAX_RAW_TEXT]))
 
 
 def _storable_text(text: str) -> str:

@@ -17,7 +17,8 @@ _UNKNOWN_ADDRESS: Final = re.compile(
     r"do(?:es)? not exist|not exist|disabled|inactive|invalid)|"
     r"(?:unknown|invalid|no such|non-?existent) (?:\w+ )?(?:user|recipient|mailbox|account|address|person)|"
     r"no mailbox here|not a (?:valid|known) (?:user|mailbox|recipient)|recipient address rejected: access denied|"
-    r"does not have an? \S{1,100} account|(?:host|domain) (?:or domain name )?(?:name )?not found|unrouteable address",
+    r"does ?n[o']t have an? \S{1,100} account|"
+    r"(?:host|domain) (?:or domain name )?(?:name )?not found|unrouteable address",
     re.IGNORECASE,
 )
 _CODES: Final = re.compile(r"(?<![\d.])([245]\d\d)(?:[ -]#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]))?(?![\d.])")

@@ -136,7 +136,8 @@ def _recipient(block: Headers) -> Iterator[RecipientStatus]:
     """The block as a status; none if it says neither what was done nor how it ended."""
     status = _STATUS.search(_first(block, "status"))
     diagnostic = _first(block, "diagnostic-code")
-    kind = _ACTIONS.get(_first(block, "action").partition(";")[0].strip().lower())
+    # Its first word: some servers add a comment.
+    kind = _ACTIONS.get(next(iter(_first(block, "action").lower().split()), ""))
     if kind is None and status:
         kind = _CLASSES[status[1][0]]
     if kind is None:

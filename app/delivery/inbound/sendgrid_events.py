@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from app.delivery.inbound.events import EventKind, MailEvent, address_in, message_id_in, storable
+from app.delivery.inbound.events import EventKind, MailEvent, address_in, message_id_in, one_line, storable
 from app.delivery.inbound.faults import codes_in, is_address_at_fault
-from app.delivery.transports.base import clean_response
 
 PROVIDER: Final = "sendgrid"
 # SendGrid posts at least every 768 kB.
@@ -85,7 +84,7 @@ def parse(body: bytes) -> Batch:
         except ValueError as error:
             count += 1
             if len(skipped) < _MAX_SKIPPED:
-                skipped.append(Skipped(index, clean_response(str(error))))
+                skipped.append(Skipped(index, one_line(str(error))))
             continue
         events.setdefault(event.provider_event_id, event)
     return Batch(tuple(events.values()), tuple(skipped), count)
@@ -105,7 +104,7 @@ def normalise(item: Any) -> MailEvent:
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"event is {name!r:.60}, which is none of SendGrid's that are known")
-    text = clean_response(_text(item, "reason") or _text(item, "response"))
+    text = one_line(_text(item, "reason") or _text(item, "response"))
     code, enhanced = _codes(item, text)
     return MailEvent(
         kind=kind,
