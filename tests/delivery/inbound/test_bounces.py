@@ -97,6 +97,30 @@ def test_what_a_person_should_see_is_said_to_be_unknown(name: str) -> None:
     assert UNKNOWN[name] in found.reason
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Auto-Submitted: auto-replied; owner-email=carla@example.com",
+        b"X-Autoreply: yes",
+        b"X-Autorespond: Your session",
+        b"Precedence: auto_reply",
+        b"Precedence: bulk",
+        b"Subject: Abwesenheitsnotiz: Your session",
+        b"Subject: Automatische Antwort: Your session",
+        b"Subject: Out of the office",
+    ],
+)
+def test_the_marks_of_an_automatic_reply_are_known(header: bytes) -> None:
+    assert read_bounce(header + b"\n" + message("person"), NOW).verdict == "ignored"
+
+
+@pytest.mark.parametrize(
+    "header", [b"Auto-Submitted: no", b"Precedence: normal", b"Subject: Re: Out of office", b"X: y"]
+)
+def test_what_only_resembles_an_automatic_reply_is_left_to_a_person(header: bytes) -> None:
+    assert read_bounce(header + b"\n" + message("person"), NOW).verdict == "unknown"
+
+
 def test_the_same_report_has_the_same_ids_by_whatever_way_it_comes() -> None:
     raw = message("several_recipients")
     ids = [event.provider_event_id for event in read_bounce(raw, NOW).events]

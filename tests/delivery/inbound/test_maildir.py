@@ -201,3 +201,23 @@ def test_a_watcher_takes_what_comes_until_it_is_stopped_and_outlives_a_database_
     stop.set()
     assert not watcher.is_alive()
     assert sorted(read) == [b"1", b"2", b"3"]
+
+
+def test_a_watcher_goes_on_at_once_while_there_is_more_than_a_batch(box: Path) -> None:
+    for number in range(250):
+        put(box, f"{number}.a.host")
+    stop = threading.Event()
+    read: list[bytes] = []
+
+    def reader(raw: bytes) -> bool:
+        read.append(raw)
+        if len(read) == 250:
+            stop.set()
+        return True
+
+    watcher = threading.Thread(target=watch, args=(box, reader, stop, 3600.0))
+    watcher.start()
+    watcher.join(timeout=60)
+    stop.set()
+    assert not watcher.is_alive()
+    assert len(read) == 250

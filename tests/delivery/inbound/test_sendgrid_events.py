@@ -66,6 +66,11 @@ def test_each_kind_of_event_has_its_word(changes: dict[str, Any], kind: str, is_
     assert found.kind in KINDS
 
 
+@pytest.mark.parametrize("told", [1763630100, 1763630100.0, "1763630100"])
+def test_the_time_may_be_written_in_several_ways(told: Any) -> None:
+    assert normalise(event(event="delivered", timestamp=told)).at == datetime(2025, 11, 20, 9, 15, tzinfo=UTC)
+
+
 def test_an_event_names_its_mail_its_moment_and_its_reason() -> None:
     found = normalise(event(event="bounce", type="bounce", status="5.1.1", reason=HARD))
     assert found.at == datetime(2025, 11, 20, 9, 15, tzinfo=UTC)
