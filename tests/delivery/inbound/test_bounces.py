@@ -151,6 +151,7 @@ def test_another_report_of_the_same_mail_has_other_ids() -> None:
                 b"Fri, 31 Feb 2026 13:15:02 +0000",
                 b"Fri, 20 Nov 0001 00:00:00 +9999",
                 b"Fri, 20 Nov 2026 13:15:02 +999999999999",
+                b"Fri, 31 Dec 9999 23:59:59 -2359",
                 b"1" * 1000,
             )
         ),
@@ -193,6 +194,11 @@ def test_a_report_without_any_id_names_no_mail() -> None:
 def test_where_the_action_is_missing_or_unknown_the_status_decides(action: bytes, status: bytes, kind: str) -> None:
     raw = message("postfix_user_unknown").replace(b"Action: failed", action).replace(b"Status: 5.1.1", status)
     assert [event.kind for event in read_bounce(raw, NOW).events] == [kind]
+
+
+def test_an_address_is_not_at_fault_while_delivery_goes_on() -> None:
+    raw = message("postfix_user_unknown").replace(b"Action: failed", b"Action: delayed")
+    assert [(event.kind, event.is_permanent) for event in read_bounce(raw, NOW).events] == [("deferred", False)]
 
 
 def test_without_an_action_and_a_status_nothing_is_told() -> None:

@@ -158,6 +158,15 @@ def test_what_no_database_can_hold_is_replaced() -> None:
     assert found.raw["\ufffd\ufffd"] == ["\ufffd"]
 
 
+def test_a_number_that_no_database_can_hold_is_kept_as_text() -> None:
+    raw = body(event(event="delivered", infinite=0)).replace(
+        b'"infinite": 0', b'"infinite": 1e999, "big": 1' + b"0" * 4000
+    )
+    (found,) = parse(raw).events
+    assert found.raw["infinite"] == "inf"
+    assert found.raw["big"].startswith("0x")
+
+
 def test_what_an_event_holds_besides_is_kept_within_bounds() -> None:
     deep: Any = "x"
     for _ in range(50):
