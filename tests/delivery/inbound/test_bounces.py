@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from app.delivery.inbound.bounces import Reading, read_bounce
+from app.delivery.inbound.events import MailEvent
+from app.delivery.inbound.maildir import Taken, take
 
 MESSAGES = Path(__file__).with_name("messages")
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -194,6 +196,29 @@ def test_a_report_without_any_id_names_no_mail() -> None:
 def test_where_the_action_is_missing_or_unknown_the_status_decides(action: bytes, status: bytes, kind: str) -> None:
     raw = message("postfix_user_unknown").replace(b"Action: failed", action).replace(b"Status: 5.1.1", status)
     assert [event.kind for event in read_bounce(raw, NOW).events] == [kind]
+
+
+def test_a_server_that_answers_for_itself_needs_no_code() -> None:
+    said = b"    SMTP error from remote mail server after RCPT TO:<anna@example.com>:\n"
+    raw = message("exim_plain").replace(said, b"    Unrouteable address\n").replace(b": 550 5.1.1 <", b": <")
+    event = read_bounce(raw, NOW).events[0]
+    assert (event.recipient, event.code, event.is_permanent) == (ANNA, None, True)
+
+
+def test_reports_in_a_maildir_are_told_and_the_others_are_left_for_a_person(tmp_path: Path) -> None:
+    for folder in ("new", "cur"):
+        (tmp_path / folder).mkdir()
+    for number, path in enumerate(sorted(MESSAGES.glob("*.eml"))):
+        (tmp_path / "new" / f"{number}.a.host").write_bytes(path.read_bytes())
+    told: list[MailEvent] = []
+
+    def reader(raw: bytes) -> bool:
+        found = read_bounce(raw, NOW)
+        told.extend(found.events)
+        return found.verdict != "unknown"
+
+    assert take(tmp_path, reader) == Taken(len(REPORTS) + len(IGNORED), len(UNKNOWN))
+    assert len(told) == sum(map(len, REPORTS.values()))
 
 
 def test_an_address_is_not_at_fault_while_delivery_goes_on() -> None:
