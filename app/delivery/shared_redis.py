@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -27,10 +28,11 @@ LOG_EVERY: Final = 60.0
 def connect(url: str) -> redis.Redis:
     """A client that gives up soon. It connects at the first command, and anew in a process that was forked.
 
-    The one retry is for a connection that was kept while Redis was started again.
+    The one retry is for a connection that was kept while Redis was started again: one that hangs is not asked twice.
     """
+    retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     return redis.Redis.from_url(
-        url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 1), decode_responses=True
+        url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=retry, decode_responses=True
     )
 
 
@@ -72,7 +74,7 @@ class SharedRedis:
         if self._silent_until is None or now >= self._silent_until:
             self._silent_until = now + LOG_EVERY
             log.warning(
-                "Redis cannot be reached (%s): until it is back, no circuit breaker stops a mail, and each process"
+                "Redis gives no answer (%s): until it is back, no circuit breaker stops a mail, and each process"
                 " counts its rates alone.",
                 type(error).__name__,
             )

@@ -1,6 +1,5 @@
 """Breakers that workers share, in a real Valkey. Time is moved by hand, but for the tests with Redis's own."""
 
-import logging
 import threading
 from collections.abc import Iterator
 
@@ -9,10 +8,9 @@ import redis
 
 from app.delivery.breaker import KEY, SUCCESS_EVERY, Breaker, is_of_the_service
 from app.delivery.circuit import Policy
-from app.delivery.shared_redis import PAUSE, SharedRedis, connect
+from app.delivery.shared_redis import SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from app.models.mail import ERROR_CLASSES
-from tests.support.processes import free_port
 
 POLICY = Policy(failures=3, window=60, open_for=10, open_at_most=35, probe_for=100)
 
@@ -293,48 +291,3 @@ def test_redis_has_the_clock_unless_one_is_given(workers: Workers, stack: Embedd
         assert state(breaker) == "open"
         workers.clock.now = client.time()[0] + 11.0
         assert state(workers.new()) == "half-open"
-
-
-def test_without_redis_everything_is_let_through_and_the_log_says_so_once_a_minute(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    clock = Clock()
-    with connect(f"redis://127.0.0.1:{free_port()}/0") as client:
-        breaker = Breaker(SharedRedis(client, clock), POLICY)
-        for _ in range(20):
-            permit = breaker.allow("smtp")
-            assert permit
-            permit.failed("connection")
-            permit.succeeded()
-        assert breaker.states(["smtp"]) == {}
-        clock.now += 59
-        fail(breaker)
-        assert len(caplog.records) == 1
-        assert caplog.records[0].levelno == logging.WARNING
-        clock.now += 60
-        fail(breaker)
-        assert len(caplog.records) == 2
-
-
-def test_redis_that_is_back_is_asked_again_after_a_pause(
-    stack: EmbeddedStack, broker: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    clock = Clock()
-    broker.delete(KEY)
-    caplog.set_level(logging.INFO)
-    with connect(f"redis://127.0.0.1:{free_port()}/0") as away, connect(stack.env["REDIS_URL"]) as back:
-        shared = SharedRedis(away, clock)
-        breaker = Breaker(shared, POLICY)
-        fail(breaker, 5)
-        shared.client = back
-        fail(breaker, 5)
-        clock.now += PAUSE
-        fail(breaker, 3)
-        assert breaker.allow("smtp") is None
-        assert "back" in caplog.records[-1].message
-        shared.client = away
-        assert breaker.allow("smtp")
-        shared.client = back
-        shared.forget_outage()
-        assert breaker.allow("smtp") is None
-    broker.delete(KEY)
