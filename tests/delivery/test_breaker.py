@@ -174,13 +174,27 @@ def test_a_servers_trouble_is_told_from_a_mailboxs(workers: Workers) -> None:
 
 
 def test_a_success_that_was_not_told_still_comes_before_the_next_failure(workers: Workers) -> None:
-    breaker = workers.new()
-    permit = breaker.allow("smtp")
+    first, second = workers.new(), workers.new()
+    permit = first.allow("smtp")
     assert permit
-    for _ in range(10):
-        permit.succeeded()
-        permit.succeeded()
-        permit.failed("connection")
+    permit.succeeded()
+    fail(second, 2)
+    permit.succeeded()  # so soon after the last one that it is not told
+    permit.failed("connection")
+    fail(first)
+    assert state(first) == "closed"
+
+
+def test_the_success_of_a_probe_is_told_however_soon_it_is_after_another(workers: Workers) -> None:
+    breaker = workers.new()
+    old = breaker.allow("smtp")
+    assert old
+    fail(breaker, 3)
+    workers.clock.now += 10
+    probe = breaker.allow("smtp")
+    assert probe
+    old.succeeded()
+    probe.succeeded()
     assert state(breaker) == "closed"
 
 

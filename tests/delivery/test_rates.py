@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from app.delivery.breaker import KEY as BREAKERS
 from app.delivery.breaker import Breaker
-from app.delivery.buckets import DAY, day_of, empty, put_back, take_from, to_grant
+from app.delivery.buckets import DAY, Grant, Limits, day_of, empty, put_back, take_from, to_grant
 from app.delivery.circuit import Policy
-from app.delivery.rates import KEY, Grant, Limits, Rates
+from app.delivery.rates import KEY, Rates
 from app.delivery.shared_redis import PAUSE, SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from tests.support import takers
@@ -159,7 +159,15 @@ def test_what_was_sent_alone_yesterday_does_not_count_today(workers: Workers) ->
     limits = Limits(per_day=10)
     rates, shared = workers.new()
     shared.client = workers.nowhere
-    rates.take("smtp", 5, limits)
+    assert rates.take("smtp", 5, limits).granted == 5
+    workers.clock.now += DAY
+    assert rates.take("smtp", 2, limits).granted == 2
+    shared.client = workers.client
+    workers.clock.now += PAUSE
+    assert rates.take("smtp", 20, limits).granted == 8
+    shared.client = workers.nowhere
+    workers.clock.now += DAY
+    rates.take("smtp", 2, limits)
     shared.client = workers.client
     workers.clock.now += DAY
     assert rates.take("smtp", 20, limits).granted == 10

@@ -7,9 +7,10 @@ import pytest
 import redis
 
 from app.delivery.breaker import KEY, Breaker
+from app.delivery.buckets import Limits
 from app.delivery.circuit import Policy
 from app.delivery.rates import KEY as RATES
-from app.delivery.rates import Limits, Rates
+from app.delivery.rates import Rates
 from app.delivery.shared_redis import PAUSE, SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from tests.support.processes import free_port

@@ -6,8 +6,9 @@ import time
 from itertools import accumulate
 
 from app.delivery.breaker import Breaker
+from app.delivery.buckets import Limits
 from app.delivery.circuit import Policy
-from app.delivery.rates import Limits, Rates
+from app.delivery.rates import Rates
 from app.delivery.shared_redis import SharedRedis, connect
 
 
