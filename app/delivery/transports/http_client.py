@@ -114,16 +114,23 @@ def post(session: requests.Session, url: str, body: bytes, exchange: Exchange, a
     Raises:
         NoAnswerError: there was none; `exchange` says how far it came, and what broke.
     """
+    return _ask(session, "POST", url, exchange, data=body, headers={"Content-Type": "application/json"}, auth=auth)
+
+
+def get(session: requests.Session, url: str, exchange: Exchange, auth: requests.auth.AuthBase) -> Answer:
+    """GET, once; redirects are not followed.
+
+    Raises:
+        NoAnswerError: as `post`.
+    """
+    return _ask(session, "GET", url, exchange, auth=auth)
+
+
+def _ask(session: requests.Session, method: str, url: str, exchange: Exchange, **options: Any) -> Answer:
     token = _exchange.set(exchange)
     try:
-        response = session.post(
-            url,
-            data=body,
-            headers={"Content-Type": "application/json"},
-            auth=auth,
-            timeout=exchange.connect_seconds,
-            allow_redirects=False,
-            stream=True,
+        response = session.request(
+            method, url, timeout=exchange.connect_seconds, allow_redirects=False, stream=True, **options
         )
         try:
             return Answer(response.status_code, response.headers, _read(response))

@@ -1,0 +1,84 @@
+"""Everything that the doctor looks at, in the order in which one thing needs the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.delivery.services import Service
+from app.delivery.transports.base import SendGridConfig, SmtpConfig
+from app.doctor.broker import check_broker
+from app.doctor.configuration import check_configuration
+from app.doctor.database import check_database, open_database, reading, said
+from app.doctor.findings import Finding
+from app.doctor.lookups import Lookups
+from app.doctor.queue import check_queue
+from app.doctor.sender_domain import SenderDomain, check_sender_domain
+from app.doctor.sendgrid import check_sendgrid
+from app.doctor.settings import check_settings
+from app.doctor.smtp import check_smtp
+from app.doctor.workers import check_workers
+from config import Config
+
+_SLOW: Final = "See what the database is busy with (pg_stat_activity), and look again."
+
+
+def examine(environ: Mapping[str, str], lookups: Lookups | None = None) -> list[Finding]:
+    """Look at everything that can be looked at, with what is found in the environment.
+
+    Args:
+        environ: the environment of the processes.
+        lookups: the name server; by default the system's.
+    """
+    config, findings = check_configuration(environ)
+    if config is None:
+        return findings
+    engine = open_database(config.database_url)
+    is_readable, found = check_database(engine)
+    findings += found
+    answers, found = check_broker(config.redis_url)
+    findings += found
+    broker = config.redis_url if answers else None
+    if not is_readable:
+        return findings + check_workers(broker, None)
+    findings += _in_database(engine, "worker", lambda connection: check_workers(broker, connection))
+    findings += _mail(engine, config, lookups or Lookups())
+    return findings + _in_database(engine, "queue", check_queue)
+
+
+def _in_database(engine: Engine, check: str, look: Callable[[Connection], list[Finding]]) -> list[Finding]:
+    """What a check finds in the database; if the database fails it, that."""
+    try:
+        with reading(engine) as connection:
+            return look(connection)
+    except SQLAlchemyError as error:
+        return [Finding("warning", check, "database", f"It could not be asked: {said(error)}.", _SLOW)]
+
+
+def _mail(engine: Engine, config: Config, lookups: Lookups) -> list[Finding]:
+    """The settings, and the service and the sender that they name."""
+    services: list[Service] = []
+
+    def settings(connection: Connection) -> list[Finding]:
+        service, findings = check_settings(connection, config)
+        services.extend([service] if service else [])
+        return findings
+
+    findings = _in_database(engine, "settings", settings)
+    for service in services:
+        findings += _service(service, config, lookups)
+    return findings
+
+
+def _service(service: Service, config: Config, lookups: Lookups) -> list[Finding]:
+    domain = service.sender.address.rpartition("@")[2].lower()
+    if isinstance(service.config, SmtpConfig):
+        sender = SenderDomain(domain, service.config.host, config.is_production)
+        return check_smtp(service.config) + check_sender_domain(sender, lookups)
+    if isinstance(service.config, SendGridConfig):
+        sender = SenderDomain(domain, None, config.is_production)
+        return check_sendgrid(service.config) + check_sender_domain(sender, lookups)
+    return []

@@ -1,0 +1,85 @@
+"""Logging for machines: one JSON object a line, with the mail it is about; never a mail's body or a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+# What a record may say besides its message, given by `extra=`. Anything else stays out, since nobody has looked whether
+# it belongs into a log.
+FIELDS: Final = (
+    *("mail_id", "action", "attempt", "status", "error_class", "service", "lane", "code", "delay", "seconds"),
+    *("claim", "batch_id", "mails", "task", "task_id", "request_id"),
+)
+_HIDDEN: Final = "***"
+# Characters that end a line for some reader of the log, and that JSON lets stand (U+0085, U+2028, U+2029).
+_LINE_ENDS: Final = {character: f"\\u{character:04x}" for character in (0x85, 0x2028, 0x2029)}
+# Secrets by their shape. They do not belong into a message; a library's own error may have brought one in.
+_SECRETS: Final = (
+    # the password of an address: postgresql://user:password@host
+    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+(?=@)"), rf"\1{_HIDDEN}"),
+    # the header of a request, as repr and HTTP write it
+    (re.compile(r"\b(Bearer|JWT|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
+    # SendGrid's keys, and tokens in three parts (RFC 7519)
+    (re.compile(r"\bSG\.[\w-]{6,}\.[\w-]{6,}"), _HIDDEN),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), _HIDDEN),
+    # name=value, name: value, 'name': 'value'
+    (
+        re.compile(
+            r"((?:pass(?:word|wd)|secret(?:_key)?|settings_key|token|api_?key|sendgrid[-_]key)['\"]?\s*[=:]\s*['\"]?)"
+            r"(?!\*\*\*)[^\s'\"&,;)}]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{_HIDDEN}",
+    ),
+)
+
+
+def mail_fields(mail_id: int, action: str | None = None, attempt: int | None = None, **others: Any) -> dict[str, Any]:
+    """What to give a logger as `extra=`, so that its line names the mail.
+
+    Args:
+        mail_id: the id of the mail's row.
+        action: the action's name.
+        attempt: which try it is, 1 being the first.
+        others: more of `FIELDS`.
+    """
+    fields = {"mail_id": mail_id, "action": action, "attempt": attempt, **others}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def hide_secrets(text: str) -> str:
+    """A text with asterisks in place of what looks like a password, a key or a token."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC, RFC 3339), level, logger, message; `FIELDS` and the exception if there are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON; readable as UTF-8 whatever stands in it."""
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": hide_secrets(record.getMessage()),
+        }
+        for name in FIELDS:
+            value = record.__dict__.get(name)
+            if value is not None:
+                entry[name] = _plain(value)
+        if record.exc_info:
+            entry["exception"] = hide_secrets(self.formatException(record.exc_info))
+        line = json.dumps(entry, ensure_ascii=False).translate(_LINE_ENDS)
+        # Half of a surrogate pair cannot be written as UTF-8; its escape can, and means the same in JSON.
+        return line.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; what JSON has no word for, as text."""
+    return value if isinstance(value, bool | int) else hide_secrets(str(value))
