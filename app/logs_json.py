@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,7 +21,7 @@ _LINE_ENDS: Final = {character: f"\\u{character:04x}" for character in (0x85, 0x
 # Secrets by their shape. They do not belong into a message; a library's own error may have brought one in.
 _SECRETS: Final = (
     # the password of an address: postgresql://user:password@host
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+(?=@)"), rf"\1{_HIDDEN}"),
+    (re.compile(r"(\b\w{1,20}://[^\s:/@]*:)[^\s@]+(?=@)"), rf"\1{_HIDDEN}"),
     # the header of a request, as repr and HTTP write it
     (re.compile(r"\b(Bearer|JWT|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
     # SendGrid's keys, and tokens in three parts (RFC 7519)
@@ -82,4 +83,6 @@ class JsonLines(logging.Formatter):
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it; what JSON has no word for, as text."""
-    return value if isinstance(value, bool | int) else hide_secrets(str(value))
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return hide_secrets(str(value))

@@ -23,8 +23,8 @@ _SIGNS: Final = text(
     """
 )
 _ADVICE: Final = (
-    "Start one: `celery -A celery_worker worker`, with the same REDIS_URL and SETTINGS_KEY. If one was started, its log"
-    " says why it ended."
+    "Start one: `celery -A celery_worker.celery worker`, with the same REDIS_URL and SETTINGS_KEY. If one"
+    " was started, its log says why it ended."
 )
 
 
