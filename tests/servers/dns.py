@@ -60,7 +60,7 @@ class NameServer:
         response.flags |= dns.flags.RA
         if name in self.fails:
             response.set_rcode(dns.rcode.SERVFAIL)
-        elif (name, kind) in self.records:
+        elif self.records.get((name, kind)):
             response.answer.append(dns.rrset.from_text_list(question.name, 300, "IN", kind, self.records[name, kind]))
         elif name not in {known for known, _ in self.records}:
             response.set_rcode(dns.rcode.NXDOMAIN)
