@@ -32,6 +32,18 @@ class Lookups:
         self._deadline = time.monotonic() + total
         self._silent = ""
 
+    def check_reach(self, name: str) -> None:
+        """See that the name server knows the Internet's names, so that a name it does not know is one there is not.
+
+        The name server of a closed network says of every name outside that it does not exist.
+
+        Raises:
+            NotAskedError: it does not know even the top level of the name.
+        """
+        top = name.rstrip(".").rpartition(".")[2]
+        if not self._ask(top, "NS"):
+            raise NotAskedError(f"the name server of this host does not know the top level domain {top!r}")
+
     def texts(self, name: str) -> list[str]:
         """TXT records, the parts of each joined (RFC 7208, 3.3)."""
         records = self._ask(name, "TXT")

@@ -15,6 +15,8 @@ LATE_WARNING: Final = 60.0
 LATE_PROBLEM: Final = 900.0
 # Seconds after the end of a lease by which a sweep must have given the mail back.
 LOST_PROBLEM: Final = 60.0
+# Mails that are asked for their reason.
+NEWEST: Final = 10_000
 
 _STATES: Final = text(
     """
@@ -37,7 +39,7 @@ _REASONS: Final = text(
         regexp_replace(left(last_error, 400), '[^\s<>"'',;:]+@[^\s<>"'',;:]+', '<address>', 'g') AS reason
     FROM (
         SELECT status, error_class, last_error FROM mails
-        WHERE status IN ('failed', 'deferred') AND last_error IS NOT NULL ORDER BY id DESC LIMIT 10000
+        WHERE status IN ('failed', 'deferred') AND last_error IS NOT NULL ORDER BY id DESC LIMIT :newest
     ) AS newest
     GROUP BY 1, 2, 4 ORDER BY mails DESC, reason LIMIT 5
     """
@@ -55,8 +57,9 @@ _WIDTH: Final = 300
 def check_queue(connection: Connection) -> list[Finding]:
     """Count what waits and what has failed."""
     states = connection.execute(_STATES).one()
-    reasons = connection.execute(_REASONS).all()
-    return [_waiting(states), *_stuck(states), *(_reason(row) for row in reasons)]
+    reasons = connection.execute(_REASONS, {"newest": NEWEST}).all()
+    among = f" of the newest {NEWEST}" if states.failed + states.waiting > NEWEST else ""
+    return [_waiting(states), *_stuck(states), *(_reason(row, among) for row in reasons)]
 
 
 def _waiting(states: Row[Any]) -> Finding:
@@ -90,12 +93,12 @@ def _stuck(states: Row[Any]) -> Iterator[Finding]:
         )
 
 
-def _reason(row: Row[Any]) -> Finding:
+def _reason(row: Row[Any], among: str) -> Finding:
     reason = " ".join(row.reason.split())
     shown = reason if len(reason) <= _WIDTH else f"{reason[: _WIDTH - 1]}…"
     level: Level = "problem" if row.error_class == "configuration" else "warning"
     where = f"{row.status}, {row.error_class or 'no class'}"
-    return Finding(level, CHECK, where, f"{row.mails} mails: {shown}", _MEND.get(row.error_class or "", ""))
+    return Finding(level, CHECK, where, f"{row.mails} mails{among}: {shown}", _MEND.get(row.error_class or "", ""))
 
 
 def _ago(seconds: Any) -> str:

@@ -52,6 +52,7 @@ def check_sender_domain(sender: SenderDomain, lookups: Lookups) -> list[Finding]
     for record, check in _CHECKS.items():
         where = f"{record} {sender.domain}"
         try:
+            lookups.check_reach(sender.domain)
             found += check(sender, lookups, where)
         except NotAskedError as error:
             found.append(Finding("warning", CHECK, where, f"It could not be asked: {error}.", _NETWORK))
@@ -60,8 +61,7 @@ def check_sender_domain(sender: SenderDomain, lookups: Lookups) -> list[Finding]
 
 def _spf(sender: SenderDomain, lookups: Lookups, where: str) -> Iterator[Finding]:
     records = spf_records(lookups, sender.domain)
-    example = f"include:{SENDGRID}" if sender.smtp_host is None else f"a:{sender.smtp_host}"
-    publish = f"Publish a TXT record at {sender.domain}, such as: v=spf1 {example} ~all"
+    publish = f"Publish a TXT record at {sender.domain}, such as: v=spf1 {_mechanism(sender.smtp_host)} ~all"
     if len(records) > 1:
         what = f"There are {len(records)} SPF records: recipients take none of them."
         yield Finding("problem", CHECK, where, what, "Join them into one.")
@@ -111,13 +111,22 @@ def _spf_of_host(domain: str, host: str, lookups: Lookups, where: str) -> Findin
     if is_open:
         return Finding("ok", CHECK, where, "The record hangs on the very mail, so it cannot be judged here.", _HEADER)
     said = ", ".join(f"{address} ({verdicts[address]})" for address in missing)
-    advice = f"Put what your provider names into the record (an include, or a:{host}), unless it sends from others."
+    advice = f"Put what your provider names into the record (an include, or {_mechanism(host)})."
     return Finding("warning", CHECK, where, f"The record does not let {host} send: {said}.", f"{advice} {_HEADER}")
 
 
 def _broken(where: str, error: SpfError) -> Finding:
     what = f"The record is broken, so that recipients take none of it: {error}."
     return Finding("problem", CHECK, where, what, "Correct it (RFC 7208); fewer includes need fewer look-ups.")
+
+
+def _mechanism(smtp_host: str | None) -> str:
+    """What lets the server send."""
+    if smtp_host is None:
+        return f"include:{SENDGRID}"
+    if not _is_address(smtp_host):
+        return f"a:{smtp_host}"
+    return f"ip6:{smtp_host}" if ":" in smtp_host else f"ip4:{smtp_host}"
 
 
 def _is_address(host: str) -> bool:

@@ -100,7 +100,7 @@ def test_sendgrid_is_asked_where_the_settings_name_it(database: None) -> None:
 
 
 def test_the_domain_of_the_settings_is_looked_up(database: None) -> None:
-    records = {("harbour.org", "MX"): ["10 mx.harbour.org."]}
+    records = {("org", "NS"): ["a0.org.afilias-nst.info."], ("harbour.org", "MX"): ["10 mx.harbour.org."]}
     with RecordingSmtp() as smtp, NameServer(records) as names:
         point_at(smtp.port, email_from="noreply@harbour.org")
         found = examine(os.environ, Lookups(names.resolver()))

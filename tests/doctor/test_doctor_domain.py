@@ -19,6 +19,7 @@ SENDGRID = SenderDomain(DOMAIN, None, is_production=True)
 # An address of the public Internet; nothing is ever sent to it.
 ADDRESS = "8.8.4.4"
 USUAL: Records = {
+    ("org", "NS"): ["a0.org.afilias-nst.info."],
     (DOMAIN, "TXT"): ['"some-verification=1"', '"v=spf1 mx ip4:8.8.4.0/24 -all"'],
     (DOMAIN, "MX"): ["20 mx2.harbour.org.", "10 mx1.harbour.org."],
     ("_dmarc.harbour.org", "TXT"): ['"v=DMARC1; p=reject; rua=mailto:dmarc@harbour.org"'],
@@ -123,7 +124,7 @@ def test_each_kind_of_dmarc_record_is_judged(records: list[str], level: str, wor
 
 
 def test_a_domain_below_follows_the_policy_for_such_of_the_one_above() -> None:
-    records = {("_dmarc.harbour.org", "TXT"): ['"v=DMARC1; p=reject; sp=none"'], ("news.harbour.org", "A"): [ADDRESS]}
+    records = {**USUAL, ("_dmarc.harbour.org", "TXT"): ['"v=DMARC1; p=reject; sp=none"']}
     found = check(records, SenderDomain("news.harbour.org", "smtp.harbour.org", is_production=True))["DMARC"]
     assert "policy is none (at _dmarc.harbour.org)" in found.what
 
@@ -167,9 +168,21 @@ def test_a_silent_name_server_is_asked_once_and_is_no_problem(monkeypatch: pytes
     monkeypatch.setattr("app.doctor.lookups.SECONDS", 0.2)
     with NameServer(USUAL, is_silent=True) as server:
         found = check_sender_domain(SENDGRID, Lookups(server.resolver()))
-        assert {name for name, _ in server.asked} == {DOMAIN}
+        assert {name for name, _ in server.asked} == {"org"}
     assert {finding.level for finding in found} == {"warning"}
     assert all("could not be asked" in finding.what for finding in found)
+
+
+def test_the_name_server_of_a_closed_network_makes_no_problem() -> None:
+    found = check({("intranet.example", "A"): ["10.0.0.1"]})
+    assert {finding.level for finding in found.values()} == {"warning"}
+    assert all("does not know the top level domain 'org'" in finding.what for finding in found.values())
+
+
+def test_the_advice_for_a_server_named_by_its_address_names_a_network() -> None:
+    for host, mechanism in ((ADDRESS, "ip4:8.8.4.4"), ("2001:4860:4860::1", "ip6:2001:4860:4860::1")):
+        found = check(without((DOMAIN, "TXT")), SenderDomain(DOMAIN, host, is_production=True))["SPF"]
+        assert f"v=spf1 {mechanism} ~all" in found.advice
 
 
 def test_no_question_is_asked_when_the_time_for_all_is_over() -> None:

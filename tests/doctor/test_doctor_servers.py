@@ -211,6 +211,13 @@ def test_failures_are_counted_by_reason_without_an_address(engine: Any) -> None:
     assert found[2].where == "failed, permanent"
 
 
+def test_of_many_failures_the_newest_are_asked_and_it_says_so(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.doctor.queue.NEWEST", 2)
+    queue(3)
+    change("UPDATE mails SET status = 'failed', error_class = 'permanent', last_error = '550 no'")
+    assert look(engine)[2].what == "2 mails of the newest 2: 550 no"
+
+
 def test_mails_that_wait_for_better_settings_are_a_problem(engine: Any) -> None:
     queue()
     change(
