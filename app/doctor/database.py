@@ -10,7 +10,7 @@ from typing import Final
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.doctor.findings import Finding, Level
@@ -44,11 +44,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def database_address(url: str) -> str:
+def database_address(url: URL) -> str:
     """Where a database is, without its user and password."""
-    parts = make_url(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.host or parts.query.get('host') or 'this host'}{port}/{parts.database or ''}"
+    port = f":{url.port}" if url.port else ""
+    return f"{url.host or url.query.get('host') or 'this host'}{port}/{url.database or ''}"
 
 
 def said(error: SQLAlchemyError) -> str:
@@ -66,7 +65,7 @@ def check_database(engine: Engine, now: Callable[[], datetime] = utc_now) -> tup
     Returns:
         Whether its tables can be read, and the findings.
     """
-    where = database_address(engine.url.render_as_string(hide_password=False))
+    where = database_address(engine.url)
     try:
         with reading(engine) as connection:
             version = _version(connection, where)

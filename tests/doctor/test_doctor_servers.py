@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -113,6 +114,29 @@ def test_a_replica_is_a_problem(stack: EmbeddedStack, broker: redis.Redis) -> No
     finally:
         broker.replicaof("NO", "ONE")
     assert "replica" in of(found, "problem")[0].what
+
+
+@pytest.fixture
+def account(stack: EmbeddedStack, broker: redis.Redis) -> Iterator[str]:
+    """The address of the broker for somebody who may read and write, and not ask about the server."""
+    broker.acl_setuser("limited", enabled=True, passwords=["+limited-password"], keys=["*"], commands=["+ping"])
+    parts = urlsplit(stack.env["REDIS_URL"])
+    yield f"redis://limited:limited-password@{parts.hostname}:{parts.port}/0"
+    broker.acl_deluser("limited")
+
+
+def test_a_broker_that_does_not_let_us_ask_is_a_warning(account: str) -> None:
+    answers, found = check_broker(account)
+    assert answers
+    (warning,) = of(found, "warning", "problem")
+    assert "does not say" in warning.what
+
+
+def test_a_wrong_password_of_the_broker_is_a_problem_that_does_not_show_it(account: str) -> None:
+    answers, found = check_broker(account.replace("limited-password", "wrong-password"))
+    assert not answers
+    assert [finding.level for finding in found] == ["problem"]
+    assert "wrong-password" not in repr(found)
 
 
 def test_a_broker_that_does_not_answer_is_a_problem_that_shows_no_password() -> None:
