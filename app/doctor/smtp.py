@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from ipaddress import ip_address
+from typing import Final, cast
 
 from app.delivery.transports.base import ErrorKind, SmtpConfig, TransportError
 from app.delivery.transports.smtp_client import Connection, close_connection, reason
@@ -45,7 +47,9 @@ def check_smtp(config: SmtpConfig, now: Callable[[], float] = time.time) -> list
         level, advice = ADVICE[error.kind]
         return [Finding(level, CHECK, where(config), str(error), advice)]
     try:
-        return [_logged_in(connection, config), _encrypted(connection, config, now())]
+        # First, since a server that hangs up at NOOP leaves no socket to look at.
+        encrypted = _encrypted(connection, config, now())
+        return [_logged_in(connection, config), encrypted]
     finally:
         close_connection(connection)
 
@@ -64,10 +68,10 @@ def _logged_in(connection: Connection, config: SmtpConfig) -> Finding:
 
 
 def _encrypted(connection: Connection, config: SmtpConfig, now: float) -> Finding:
-    sock = connection.sock
+    sock = cast("socket.socket", connection.sock)
     if not isinstance(sock, ssl.SSLSocket):
         what = "Mails, with the links in them, cross the network in the clear."
-        if sock is not None and str(sock.getpeername()[0]) in ("127.0.0.1", "::1"):
+        if ip_address(sock.getpeername()[0].partition("%")[0]).is_loopback:
             return Finding("ok", CHECK, where(config), "Mails are not encrypted on the way, within this host.")
         advice = "Set smtp-encryption to 'tls', or to 'ssl' on port 465, if the server has it."
         return Finding("warning", CHECK, where(config), what, advice)

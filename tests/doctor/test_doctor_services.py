@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app.delivery.transports.base import SendGridConfig, SmtpConfig
@@ -16,7 +18,7 @@ from app.doctor.sendgrid import check_sendgrid
 from app.doctor.smtp import check_smtp
 from tests.servers.certificates import Authority
 from tests.servers.sendgrid import KEY, Raw, Says, SendGridServer, Step
-from tests.servers.smtp import HOST, RecordingSmtp, ScriptedSmtp
+from tests.servers.smtp import HOST, Drop, Hang, RecordingSmtp, ScriptedSmtp
 from tests.support.sending import refused_port
 
 LOGIN = ("usher", "smtp-password")
@@ -87,6 +89,47 @@ def test_a_server_within_this_host_needs_no_tls() -> None:
     with RecordingSmtp() as server:
         found = check_smtp(config(server))
     assert [finding.level for finding in found] == ["ok", "ok"]
+
+
+def outside_address() -> str:
+    """An address of this host that is not the loopback's."""
+    for addresses in psutil.net_if_addrs().values():
+        for each in addresses:
+            if each.family == socket.AF_INET and not each.address.startswith("127."):
+                return str(each.address)
+    pytest.skip("this host has no address but the loopback's")
+
+
+def test_a_server_elsewhere_without_tls_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = outside_address()
+    monkeypatch.setattr("tests.servers.smtp.HOST", host)
+    with RecordingSmtp() as server:
+        found = check_smtp(config(server, host=host, encryption="tls_optional"))
+    assert [finding.level for finding in found] == ["ok", "warning"]
+    assert "in the clear" in found[1].what
+
+
+@pytest.mark.parametrize("place", ["greeting", "noop"])
+def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.doctor.smtp.SECONDS", 0.2)
+    with ScriptedSmtp(**{place: Hang()}) as server:
+        found = check_smtp(config(server))
+    assert found[0].level == ("problem" if place == "greeting" else "warning")
+
+
+def test_a_server_that_hangs_up_at_noop_is_still_known_to_be_within_this_host() -> None:
+    with ScriptedSmtp(noop=Drop()) as server:
+        found = check_smtp(config(server))
+    assert [finding.level for finding in found] == ["warning", "ok"]
+
+
+def test_a_server_that_refuses_noop_is_a_warning() -> None:
+    with ScriptedSmtp(noop="502 5.5.1 no") as server:
+        found = check_smtp(config(server))
+    assert found[0].level == "warning"
+    assert "502 5.5.1 no" in found[0].what
 
 
 def test_a_server_that_asks_for_patience_is_a_warning() -> None:
