@@ -106,6 +106,11 @@ def test_a_key_of_sendgrid_that_is_missing_is_named() -> None:
     assert "s1._domainkey.harbour.org" not in found.what
 
 
+def test_a_key_that_leads_elsewhere_is_no_key_of_sendgrid() -> None:
+    other: Records = {(f"{name}._domainkey.harbour.org", "CNAME"): ["key.notsendgrid.net."] for name in ("s1", "s2")}
+    assert check({**USUAL, **other}, SENDGRID)["DKIM"].level == "warning"
+
+
 @pytest.mark.parametrize(
     ("records", "level", "words"),
     [
@@ -221,6 +226,7 @@ SPF_ZONE: Records = {
     ("many.org", "TXT"): ['"v=spf1 ' + " ".join(f"exists:n{n}.org" for n in range(11)) + ' -all"'],
     ("unknown.org", "TXT"): ['"v=spf1 ipv4:8.8.4.4 -all"'],
     ("modifier.org", "TXT"): ['"v=spf1 exp=why.org x=y IP4:8.8.4.4 -ALL"'],
+    ("soft.org", "TXT"): ['"v=spf1 include:mx.org -all"'],
     ("ptr.org", "TXT"): ['"v=spf1 ptr ?all"'],
     ("nothing.org", "TXT"): ['"hello"'],
 }
@@ -239,6 +245,7 @@ SPF_ZONE: Records = {
         ("deep.org", "8.8.5.4", "fail"),
         ("modifier.org", "8.8.4.4", "pass"),
         ("modifier.org", "8.8.4.5", "fail"),
+        ("soft.org", "8.8.4.4", "fail"),
         ("ptr.org", "8.8.4.4", "neutral"),
         ("nothing.org", "8.8.4.4", "none"),
     ],
