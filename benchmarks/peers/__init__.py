@@ -1,0 +1,1 @@
+"""Benchmarks of delivery against django-post-office, and of the way from commit to hand-over."""
