@@ -64,7 +64,7 @@ def distribution(title: str, values: Sequence[float], unit: str, marks: Mapping[
     end = max(*values, *marks.values(), 0.0) * 1.02 or 1.0
     counts = [0] * _BINS
     for value in values:
-        counts[int(value / end * _BINS)] += 1
+        counts[min(int(value / end * _BINS), _BINS - 1)] += 1
     floor, width = _TITLE + 24 + _PLOT, (WIDTH - 2 * _MARGIN) / _BINS
     parts = [
         f'<rect class="o" x="{_MARGIN + width * position:.1f}" y="{floor - height:.1f}" width="{width - 1:.1f}" '

@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from app.api.helpers.mail import send_email_with_action
 from app.api.helpers.system_mails import MAIL_TEMPLATES
 from app.api.helpers.templates import render
+from app.delivery.handover import wait_for_hand_over
 from app.language import DEFAULT
 from app.models import db
 from app.models.mail import NEW_SESSION
@@ -103,6 +104,8 @@ def _ours(way: Callable[[Sequence[Context]], None], contexts: Sequence[Context])
     way(contexts)
     db.session.commit()
     seconds = time.perf_counter() - begun
+    # Not beside the peer's turn.
+    wait_for_hand_over()
     queued = db.session.scalar(text("SELECT count(*) FROM mails WHERE status = 'queued'"))
     db.session.rollback()
     if queued != len(contexts):
@@ -122,6 +125,7 @@ def _statements(way: Callable[[Sequence[Context]], None], contexts: Sequence[Con
     with _counted() as seen:
         way(contexts)
         db.session.commit()
+    wait_for_hand_over()
     return len(seen)
 
 
