@@ -62,10 +62,12 @@ def distribution(title: str, values: Sequence[float], unit: str, marks: Mapping[
         marks: values worth a line, by name, such as `{"median": 12.5}`.
     """
     end = max(*values, *marks.values(), 0.0) * 1.02 or 1.0
+    # The marks' labels have a row each, above the bars.
+    floor = _TITLE + 16 * len(marks) + 8 + _PLOT
     counts = [0] * _BINS
     for value in values:
         counts[min(int(value / end * _BINS), _BINS - 1)] += 1
-    floor, width = _TITLE + 24 + _PLOT, (WIDTH - 2 * _MARGIN) / _BINS
+    width = (WIDTH - 2 * _MARGIN) / _BINS
     parts = [
         f'<rect class="o" x="{_MARGIN + width * position:.1f}" y="{floor - height:.1f}" width="{width - 1:.1f}" '
         f'height="{height:.1f}"/>'
@@ -93,9 +95,9 @@ def save(name: str, picture: str) -> None:
 
 
 def _mark(label: str, place: float, row: int, floor: float) -> str:
-    """A line with its label beside it, on the side that has room; each label has a row of its own."""
+    """A line with its label beside it: to the right, if there is room for signs of about 8 px."""
     top = _TITLE + 4 + 16 * row
-    is_left = place > WIDTH / 2
+    is_left = place + 8 * len(label) > WIDTH
     anchor, beside = ("end", place - 5) if is_left else ("start", place + 5)
     return (
         f'<line class="m" x1="{place:.1f}" y1="{top}" x2="{place:.1f}" y2="{floor}"/>'
