@@ -44,7 +44,7 @@ def peer_python() -> Path:
     """
     place = folder()
     python = place / "bin" / "python"
-    if (place / _COMPLETE).exists():
+    if (place / _COMPLETE).exists() and python.exists():
         return python
     print(f"  making the peer's virtual environment in {place} …", flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
