@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from datetime import UTC, datetime
 
+from app.logs_json import JsonLines
 from config import Config
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the time in UTC (RFC 3339)."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON."""
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
 
 
 def configure_logging(config: Config) -> None:
@@ -33,7 +16,7 @@ def configure_logging(config: Config) -> None:
         return
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if config.is_production else plain)
+    handler.setFormatter(JsonLines() if config.is_production else plain)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = config.environment == "testing"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from benchmarks import drain, inbox, overhead
+from benchmarks.peers.__main__ import BENCHMARKS as PEERS
+from benchmarks.peers.environment import PeerError
 from benchmarks.results import Results
 from benchmarks.stage import stage
 
-BENCHMARKS = {"drain": drain.run, "inbox": inbox.run, "overhead": overhead.run}
+BENCHMARKS = {"drain": drain.run, "inbox": inbox.run, "overhead": overhead.run, **PEERS}
 
 
 def main(names: list[str]) -> int:
@@ -20,8 +22,12 @@ def main(names: list[str]) -> int:
     results = Results()
     for name in names or BENCHMARKS:
         print(f"{name} …", flush=True)
-        with stage() as running:
-            BENCHMARKS[name](running, results)
+        try:
+            with stage() as running:
+                BENCHMARKS[name](running, results)
+        except PeerError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
         results.write()
     return 0
 

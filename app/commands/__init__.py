@@ -14,6 +14,7 @@ from app.commands.admin import create_admin
 from app.commands.database import db_commands
 from app.commands.demo import demo
 from app.commands.dev import dev
+from app.commands.doctor import doctor
 from app.commands.periodic import periodic
 from app.commands.settings_key import rotate_settings_key
 from app.embedded.errors import StackError
@@ -31,6 +32,7 @@ commands.add_command(create_admin)
 commands.add_command(rotate_settings_key)
 commands.add_command(db_commands)
 commands.add_command(actions)
+commands.add_command(doctor)
 commands.add_command(periodic)
 
 

@@ -3,12 +3,12 @@
 Everything that changes a status asks `next_status`; a trigger of the database refuses what is not in `TRANSITIONS`, so
 that no statement, however it came to be written, can move a mail along a way that is not there. A test compares both.
 
-    scheduled ─┐
-    queued ────┴─> sending ──> sent ──> delivered ──> bounced, complained
-       ^             │  ^        └────────────────────^ rejected
-       │             v  │
-       │          deferred
-       └── failed, uncertain, suppressed (an admin tries again)
+    scheduled ─┐              ┌─> failed, suppressed
+    queued ────┼─> sending ───┼─> sent ──> delivered ──> bounced, complained
+    deferred ──┘      │       │    └──────────────────> bounced, complained, rejected
+       ^              │       └─> uncertain ──> what an event of the provider or an operator says
+       └──────────────┘
+    Back to queued: given back untried; failed, suppressed and uncertain ones that are tried again.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     SCHEDULED: _WAITING,
     QUEUED: _WAITING,
     DEFERRED: _WAITING | {FAILED},
-    SENDING: frozenset({SENT, DEFERRED, FAILED, SUPPRESSED, UNCERTAIN}),
+    SENDING: frozenset({SENT, QUEUED, DEFERRED, FAILED, SUPPRESSED, UNCERTAIN}),
     # What the provider tells afterwards. It may come in any order: what is worse stays.
     SENT: frozenset({DELIVERED, BOUNCED, COMPLAINED, REJECTED}),
     DELIVERED: frozenset({BOUNCED, COMPLAINED}),
     BOUNCED: frozenset({COMPLAINED}),
-    # A worker died between the server's yes and the row: an event of the provider settles it, or an operator does.
-    UNCERTAIN: frozenset({SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED, QUEUED}),
+    # Nobody knows whether a server took it: an event of the provider settles it, a further try, or an operator.
+    UNCERTAIN: frozenset({SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED, QUEUED, FAILED}),
     # An admin tries again.
     FAILED: frozenset({QUEUED}),
     SUPPRESSED: frozenset({QUEUED}),

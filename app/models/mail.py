@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import (
@@ -21,9 +21,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, BigId, JsonObject, one_of, utc_now
+from app.models.base import Base, BigId, CreatedAt, JsonObject, one_of, utc_now
+from app.models.event import Event
 from app.models.happening import Happening
 from app.models.types import EncryptedText
+from app.models.user import User
 
 # The strings are Open Event's: they are stored, filtered on and shown to admins.
 USER_REGISTER: Final = "User Registration"
@@ -75,6 +77,9 @@ MAIL_STATUSES = (
 WAITING = (SCHEDULED, QUEUED, DEFERRED)
 # The lanes: what somebody waits for overtakes what goes to thousands.
 TRANSACTIONAL, BULK = 0, 1
+# A mail that could not be sent in this time is given up.
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+_GIVE_UP_AT: Final = text("now() + interval '24 hours'")
 # The classes of errors (see app/delivery/transports/base.py): they choose what is tried next, and when.
 ERROR_CLASSES = ("transient", "throttled", "connection", "permanent", "configuration")
 
@@ -90,6 +95,7 @@ class Mail(Base):
         CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("status <> 'sent' OR sent_at IS NOT NULL", name="sent_at"),
         CheckConstraint("lane IN (0, 1)", name="lane"),
+        CheckConstraint("(key IS NULL) = (key_digest IS NULL)", name="key"),
         # What the next claim takes, in the order in which it takes it.
         Index(
             "ix_mails_due",
@@ -104,6 +110,10 @@ class Mail(Base):
             "provider_message_id",
             postgresql_where=text("provider_message_id IS NOT NULL"),
         ),
+        # One message for one key, however often it is asked for.
+        Index("uq_mails_key", "key", unique=True, postgresql_where=text("key IS NOT NULL")),
+        Index("ix_mails_batch_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_mails_uncertain", "next_attempt_at", postgresql_where=text("status = 'uncertain'")),
         Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
         Index("ix_mails_time", desc("time"), desc("id")),
         Index("ix_mails_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
@@ -112,6 +122,7 @@ class Mail(Base):
 
     id: Mapped[BigId]
     happening_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="SET NULL"))
+    batch_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("mail_batches.id", ondelete="SET NULL"))
     recipient: Mapped[str] = mapped_column(String(254))
     bcc: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     reply_to: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
@@ -126,11 +137,21 @@ class Mail(Base):
     language: Mapped[str] = mapped_column(String(35), default="en", server_default="en")
     # What `message` and `text` only show as asterisks (a token): encrypted, and gone once it was sent.
     secret: Mapped[str | None] = mapped_column(EncryptedText)
+    # What the sender calls the message, so that it is one however often it is asked for; and a digest of what it says.
+    key: Mapped[str | None] = mapped_column(String(255))
+    key_digest: Mapped[str | None] = mapped_column(String(64))
+    # When `message`, `text` and the bytes of attachments were taken out, since they were old.
+    body_removed_at: Mapped[datetime | None]
 
     status: Mapped[str] = mapped_column(String(16), default=QUEUED, server_default=QUEUED)
     lane: Mapped[int] = mapped_column(SmallInteger, default=TRANSACTIONAL, server_default="0")
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    # How often an admin tried it again, and how often in a row nobody knew whether it had been taken.
+    retries: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    doubts: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     next_attempt_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    # After this moment it is not tried again by itself.
+    give_up_at: Mapped[datetime] = mapped_column(default=lambda: utc_now() + GIVE_UP_AFTER, server_default=_GIVE_UP_AT)
     claim: Mapped[str | None] = mapped_column(UUID(as_uuid=False))
     lease_until: Mapped[datetime | None]
     provider: Mapped[str | None] = mapped_column(String(32))
@@ -140,8 +161,25 @@ class Mail(Base):
     sent_at: Mapped[datetime | None]
 
     happening: Mapped[Happening | None] = relationship()
+    batch: Mapped[MailBatch | None] = relationship()
     events: Mapped[list[MailEvent]] = relationship(order_by="MailEvent.id", viewonly=True)
     attachments: Mapped[list[MailAttachment]] = relationship(cascade="all, delete-orphan", order_by="MailAttachment.id")
+
+
+class MailBatch(Base):
+    """Mails that belong together, and who may see them: admins, and the owner and organizers of its event."""
+
+    __tablename__ = "mail_batches"
+    __table_args__ = (Index("ix_mail_batches_event_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),)
+
+    id: Mapped[BigId]
+    description: Mapped[str] = mapped_column(String(1000))
+    event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[CreatedAt]
+
+    event: Mapped[Event | None] = relationship()
+    user: Mapped[User | None] = relationship()
 
 
 class MailAttachment(Base):
@@ -154,7 +192,12 @@ class MailAttachment(Base):
     mail_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("mails.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(255))
     content_type: Mapped[str] = mapped_column(String(255))
-    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    # None: it could not be had, or was taken out with the body.
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    # Whether the mail makes no sense without it.
+    is_essential: Mapped[bool] = mapped_column(default=True, server_default="true")
+    # Why there are no bytes.
+    problem: Mapped[str | None] = mapped_column(Text)
 
 
 class MailEvent(Base):
@@ -192,3 +235,14 @@ class MailEvent(Base):
     provider_message_id: Mapped[str | None] = mapped_column(Text)
     # What the provider sent, as it sent it.
     raw: Mapped[JsonObject | None] = mapped_column(JSONB)
+
+
+class MailCount(Base):
+    """How many mails of a day ended how, of those whose rows are gone: retention deletes rows, not history."""
+
+    __tablename__ = "mail_counts"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    action: Mapped[str] = mapped_column(String(255), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), primary_key=True)
+    mails: Mapped[int] = mapped_column(BigInteger)

@@ -29,6 +29,7 @@ def test_a_mail_that_is_deferred_and_then_sent_tells_it_all(connection: Connecti
     claim, [mail] = claim_batch(connection)
     write_sent(connection, claim, mail, Receipt("smtp", "abc", "250 2.0.0 queued as abc"))
     assert timeline(connection) == [
+        ("queued", None, None, None),
         ("sending", None, None, None),
         ("deferred", "smtp", 451, "451 later, please"),
         ("sending", None, None, None),
@@ -52,7 +53,7 @@ def test_a_worker_that_ended_is_in_it_and_one_that_came_too_late_is_not(connecti
     connection.execute(text("UPDATE mails SET lease_until = now() - interval '1 second'"))
     assert recover_lost(connection) == 1
     write_sent(connection, late, mail, Receipt("smtp", "abc", "250 ok"))
-    assert [entry[0] for entry in timeline(connection)] == ["sending", "deferred"]
+    assert [entry[0] for entry in timeline(connection)] == ["queued", "sending", "deferred"]
 
 
 @pytest.mark.parametrize("path", ["/v1/mails/1/events", "/v1/mails/1?include=events"])
@@ -65,9 +66,9 @@ def test_an_admin_reads_it_at_its_own_address_and_with_the_mail(
         write_sent(connection, claim, mail, Receipt("smtp", "abc", "250 ok"))
     body = api.as_(people.admin()).get(path).json
     events = body["included"] if "included" in body else sorted(body["data"], key=lambda item: int(item["id"]))
-    assert [item["attributes"]["event"] for item in events] == ["sending", "sent"]
-    assert events[1]["type"] == "mail-event"
-    assert events[1]["attributes"]["text"] == "250 ok"
+    assert [item["attributes"]["event"] for item in events] == ["queued", "sending", "sent"]
+    assert events[2]["type"] == "mail-event"
+    assert events[2]["attributes"]["text"] == "250 ok"
 
 
 def test_the_timeline_of_no_mail_is_404(api: Api, people: People) -> None:
