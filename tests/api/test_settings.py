@@ -56,6 +56,12 @@ def test_both_addresses_show_the_one_row(admin: Api) -> None:
         "smtp-username",
         "smtp-password",
         "smtp-encryption",
+        "mails-per-second",
+        "mails-per-day",
+        "uncertain-mails",
+        "mail-body-days",
+        "mail-days",
+        "mail-problem-days",
         "order-expiry-time",
         "service-fee",
     }
@@ -267,3 +273,19 @@ def test_the_settings_of_orders_are_numbers_within_bounds(admin: Api) -> None:
         answer = write(admin, **{name: odd})
         assert answer.status_code == 422, (name, odd)
         assert pointer_of(answer) == f"/data/attributes/{name}"
+
+
+def test_the_settings_of_delivery_are_numbers_within_bounds_or_not_set(admin: Api) -> None:
+    before = admin.get("/v1/settings/1").json["data"]["attributes"]
+    names = ("mails-per-second", "mails-per-day", "mail-body-days", "mail-days", "mail-problem-days")
+    assert [before[name] for name in names] == [None, None, 90, 365, 730]
+    assert before["uncertain-mails"] == "retry"
+    for name, largest in zip(names, (100_000, 1_000_000_000, 36_500, 36_500, 36_500), strict=True):
+        for value in (1, largest, None):
+            assert write(admin, **{name: value}).json["data"]["attributes"][name] == value
+        for odd in (0, -1, largest + 1, 1.5, "7", True, 2**70):
+            answer = write(admin, **{name: odd})
+            assert (answer.status_code, pointer_of(answer)) == (422, f"/data/attributes/{name}"), odd
+    assert write(admin, uncertain_mails="hold").json["data"]["attributes"]["uncertain-mails"] == "hold"
+    for odd in ("", "Hold", None, 1, []):
+        assert pointer_of(write(admin, uncertain_mails=odd)) == "/data/attributes/uncertain-mails"

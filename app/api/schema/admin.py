@@ -24,7 +24,12 @@ from app.api.jsonapi.fields import (
 )
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
 from app.models import MessageSettings
-from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS
+from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS, UNCERTAIN_MAILS
+
+# The largest limits of a mail service, far above any real one; and the longest that mails are kept, a hundred years.
+MAX_PER_SECOND: Final = 100_000
+MAX_PER_DAY: Final = 1_000_000_000
+MAX_DAYS: Final = 36_500
 
 
 class MailSchema(Schema):
@@ -115,6 +120,12 @@ class SettingSchema(Schema):
     smtp_username = Text(255, allow_none=True)
     smtp_password = Secret()
     smtp_encryption = Choice(SMTP_ENCRYPTIONS)
+    mails_per_second = WholeNumber(1, MAX_PER_SECOND, allow_none=True)
+    mails_per_day = WholeNumber(1, MAX_PER_DAY, allow_none=True)
+    uncertain_mails = Choice(UNCERTAIN_MAILS)
+    mail_body_days = WholeNumber(1, MAX_DAYS, allow_none=True)
+    mail_days = WholeNumber(1, MAX_DAYS, allow_none=True)
+    mail_problem_days = WholeNumber(1, MAX_DAYS, allow_none=True)
     order_expiry_time = WholeNumber(1, 43_200)
     service_fee = DecimalNumber(0, 100)
 
