@@ -75,6 +75,8 @@ MAIL_STATUSES = (
 )
 # Those that wait to be sent.
 WAITING = (SCHEDULED, QUEUED, DEFERRED)
+# Those that nothing more is done with by itself: retention may take their bodies, and then their rows.
+OVER = (SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED, FAILED, SUPPRESSED, CANCELLED)
 # The lanes: what somebody waits for overtakes what goes to thousands.
 TRANSACTIONAL, BULK = 0, 1
 # A mail that could not be sent in this time is given up.
@@ -114,6 +116,13 @@ class Mail(Base):
         Index("uq_mails_key", "key", unique=True, postgresql_where=text("key IS NOT NULL")),
         Index("ix_mails_batch_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_mails_uncertain", "next_attempt_at", postgresql_where=text("status = 'uncertain'")),
+        # What retention looks for, the oldest first: rows by status, and bodies that are still there.
+        Index("ix_mails_over", "status", "give_up_at", postgresql_where=text(one_of("status", OVER))),
+        Index(
+            "ix_mails_body",
+            "give_up_at",
+            postgresql_where=text(f"body_removed_at IS NULL AND {one_of('status', OVER)}"),
+        ),
         Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
         Index("ix_mails_time", desc("time"), desc("id")),
         Index("ix_mails_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
@@ -222,6 +231,7 @@ class MailEvent(Base):
             "provider_message_id",
             postgresql_where=text("mail_id IS NULL"),
         ),
+        Index("ix_mail_events_unknown_time", "time", postgresql_where=text("mail_id IS NULL")),
     )
 
     id: Mapped[BigId]

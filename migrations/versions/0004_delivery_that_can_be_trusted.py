@@ -70,6 +70,7 @@ CREATE TRIGGER mails_begin_timeline AFTER INSERT ON mails REFERENCING NEW TABLE 
 FOR EACH STATEMENT EXECUTE FUNCTION mails_begin_timeline()
 """
 DUE_BEFORE = sa.text("status IN ('queued', 'deferred')")
+OVER = ("sent", "delivered", "bounced", "complained", "rejected", "failed", "suppressed", "cancelled")
 
 
 def one_of(values: tuple[str, ...]) -> str:
@@ -180,6 +181,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("mail_id IS NULL"),
     )
     op.create_index(
+        "ix_mail_events_unknown_time",
+        "mail_events",
+        ["time"],
+        unique=False,
+        postgresql_where=sa.text("mail_id IS NULL"),
+    )
+    op.create_index(
         "uq_mail_events_provider_event",
         "mail_events",
         ["provider", "provider_event_id"],
@@ -249,6 +257,16 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'uncertain'"),
     )
+    op.create_index(
+        "ix_mails_over", "mails", ["status", "give_up_at"], unique=False, postgresql_where=sa.text(one_of(OVER))
+    )
+    op.create_index(
+        "ix_mails_body",
+        "mails",
+        ["give_up_at"],
+        unique=False,
+        postgresql_where=sa.text(f"body_removed_at IS NULL AND {one_of(OVER)}"),
+    )
     op.create_index("uq_mails_key", "mails", ["key"], unique=True, postgresql_where=sa.text("key IS NOT NULL"))
     op.create_foreign_key(op.f("fk_mails_batch_id"), "mails", "mail_batches", ["batch_id"], ["id"], ondelete="SET NULL")
     op.add_column("settings", sa.Column("mails_per_second", sa.Integer(), nullable=True))
@@ -301,6 +319,8 @@ def downgrade() -> None:
     op.drop_column("settings", "mails_per_second")
     op.drop_constraint(op.f("fk_mails_batch_id"), "mails", type_="foreignkey")
     op.drop_index("uq_mails_key", table_name="mails", postgresql_where=sa.text("key IS NOT NULL"))
+    op.drop_index("ix_mails_body", table_name="mails")
+    op.drop_index("ix_mails_over", table_name="mails")
     op.drop_index("ix_mails_uncertain", table_name="mails", postgresql_where=sa.text("status = 'uncertain'"))
     op.drop_index(
         "ix_mails_provider_message_id", table_name="mails", postgresql_where=sa.text("provider_message_id IS NOT NULL")
@@ -328,6 +348,7 @@ def downgrade() -> None:
         table_name="mail_events",
         postgresql_where=sa.text("provider_event_id IS NOT NULL"),
     )
+    op.drop_index("ix_mail_events_unknown_time", table_name="mail_events")
     op.drop_index("ix_mail_events_unknown", table_name="mail_events", postgresql_where=sa.text("mail_id IS NULL"))
     op.drop_index("ix_mail_events_mail_id", table_name="mail_events")
     op.drop_table("mail_events")
