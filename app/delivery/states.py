@@ -5,7 +5,7 @@ that no statement, however it came to be written, can move a mail along a way th
 
     scheduled ─┐              ┌─> failed, suppressed
     queued ────┼─> sending ───┼─> sent ──> delivered ──> bounced, complained
-    deferred ──┘      │       │    └──────────────────> bounced, complained, rejected
+    deferred ──┘      │       │    └──────────────────> rejected ──> delivered, bounced, complained
        ^              │       └─> uncertain ──> what an event of the provider or an operator says
        └──────────────┘
     Back to queued: given back untried; failed, suppressed and uncertain ones that are tried again.
@@ -40,8 +40,10 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     QUEUED: _WAITING,
     DEFERRED: _WAITING | {FAILED},
     SENDING: frozenset({SENT, QUEUED, DEFERRED, FAILED, SUPPRESSED, UNCERTAIN}),
-    # What the provider tells afterwards. It may come in any order: what is worse stays.
+    # What the provider tells afterwards. It may come in any order, and the end is the same: each may become those that
+    # follow it in the order sent, rejected, delivered, bounced, complained, and none goes back.
     SENT: frozenset({DELIVERED, BOUNCED, COMPLAINED, REJECTED}),
+    REJECTED: frozenset({DELIVERED, BOUNCED, COMPLAINED}),
     DELIVERED: frozenset({BOUNCED, COMPLAINED}),
     BOUNCED: frozenset({COMPLAINED}),
     # Nobody knows whether a server took it: an event of the provider settles it, a further try, or an operator.
@@ -51,7 +53,6 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     SUPPRESSED: frozenset({QUEUED}),
     # The end.
     COMPLAINED: frozenset(),
-    REJECTED: frozenset(),
     CANCELLED: frozenset(),
 }
 

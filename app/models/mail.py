@@ -226,11 +226,7 @@ class MailEvent(Base):
             unique=True,
             postgresql_where=text("provider_event_id IS NOT NULL"),
         ),
-        Index(
-            "ix_mail_events_unknown",
-            "provider_message_id",
-            postgresql_where=text("mail_id IS NULL"),
-        ),
+        Index("ix_mail_events_about", "id", postgresql_where=text("about IS NOT NULL")),
         Index("ix_mail_events_unknown_time", "time", postgresql_where=text("mail_id IS NULL")),
     )
 
@@ -245,6 +241,8 @@ class MailEvent(Base):
     provider_message_id: Mapped[str | None] = mapped_column(Text)
     # What the provider sent, as it sent it.
     raw: Mapped[JsonObject | None] = mapped_column(JSONB)
+    # What the mail is to be found by and told, while the mail is not known or its own outcome is not written yet.
+    about: Mapped[JsonObject | None] = mapped_column(JSONB)
 
 
 class MailCount(Base):

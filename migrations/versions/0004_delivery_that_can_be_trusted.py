@@ -33,6 +33,7 @@ TRANSITIONS = {
     "deferred": ("sending", "cancelled", "suppressed", "failed"),
     "sending": ("sent", "queued", "deferred", "failed", "suppressed", "uncertain"),
     "sent": ("delivered", "bounced", "complained", "rejected"),
+    "rejected": ("delivered", "bounced", "complained"),
     "delivered": ("bounced", "complained"),
     "bounced": ("complained",),
     "uncertain": ("sent", "delivered", "bounced", "complained", "rejected", "queued", "failed"),
@@ -169,16 +170,17 @@ def upgrade() -> None:
         sa.Column("provider_event_id", sa.String(length=255), nullable=True),
         sa.Column("provider_message_id", sa.Text(), nullable=True),
         sa.Column("raw", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("about", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.ForeignKeyConstraint(["mail_id"], ["mails.id"], name=op.f("fk_mail_events_mail_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_events")),
     )
     op.create_index("ix_mail_events_mail_id", "mail_events", ["mail_id", "id"], unique=False)
     op.create_index(
-        "ix_mail_events_unknown",
+        "ix_mail_events_about",
         "mail_events",
-        ["provider_message_id"],
+        ["id"],
         unique=False,
-        postgresql_where=sa.text("mail_id IS NULL"),
+        postgresql_where=sa.text("about IS NOT NULL"),
     )
     op.create_index(
         "ix_mail_events_unknown_time",
@@ -349,7 +351,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("provider_event_id IS NOT NULL"),
     )
     op.drop_index("ix_mail_events_unknown_time", table_name="mail_events")
-    op.drop_index("ix_mail_events_unknown", table_name="mail_events", postgresql_where=sa.text("mail_id IS NULL"))
+    op.drop_index("ix_mail_events_about", table_name="mail_events", postgresql_where=sa.text("about IS NOT NULL"))
     op.drop_index("ix_mail_events_mail_id", table_name="mail_events")
     op.drop_table("mail_events")
     op.drop_index(

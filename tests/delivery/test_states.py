@@ -80,6 +80,4 @@ def test_the_providers_events_lead_to_the_same_status_in_whatever_order_and_howe
 
     settled = after(events)
     assert after([*events, *events]) == settled
-    if REJECTED not in events:  # a provider that refused a mail has nothing else to tell of it
-        orders = itertools.islice(itertools.permutations(dict.fromkeys(events)), 24)
-        assert {after(list(order)) for order in orders} == {settled}
+    assert {after(list(order)) for order in itertools.permutations(dict.fromkeys(events))} == {settled}
