@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from datetime import UTC, datetime
-from email import charset
 from email.header import Header
 from email.message import EmailMessage
-from email.message import Message as MimePart
 from email.mime.base import MIMEBase
-from email.policy import compat32
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 import idna
 
 from app.delivery.transports.base import Attachment, Envelope
-from app.delivery.transports.marrow_mailer import Address, AddressList, Message
+from app.delivery.transports.mail_message import MAX_LINE, MailMessage
+from app.delivery.transports.marrow_mailer import Address, AddressList
 
 # Longer words are cut into several encoded words, since a line has at most 998 octets (RFC 5322, 2.1.1).
 _MAX_PLAIN_HEADER: Final = 60
-# A line with an encoded word in it (RFC 2047, 2).
-_MAX_LINE: Final = 76
 _BREAKS: Final = re.compile(r"[\r\n\0]")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_POLICY: Final = compat32.clone(linesep="\r\n", max_line_length=_MAX_LINE)
-
-
-class _QuotedPrintable(charset.Charset):
-    """UTF-8 in quoted-printable by the C function, several times as fast as the email package's own."""
-
-    def __init__(self) -> None:
-        super().__init__("utf-8")
-        self.body_encoding = charset.QP
-
-    def body_encode(self, string: Any) -> Any:
-        data = string if isinstance(string, bytes) else string.encode()
-        return binascii.b2a_qp(data).decode("ascii")
-
-
-_UTF_8: Final = _QuotedPrintable()
-
-
-class MailMessage(Message):
-    """marrow's message, with its bytes as they go over the wire.
-
-    marrow's own bytes have bare line feeds, unfolded headers of any length, and pass through the email package's
-    generator, which takes each line of the body by itself.
-    """
-
-    def __bytes__(self) -> bytes:
-        """The message with CRLF at the end of every line, all of it ASCII."""
-        chunks: list[bytes] = []
-        _write(self.mime, chunks, depth=0)
-        return b"".join(chunks)
 
 
 def build(envelope: Envelope) -> MailMessage:
@@ -80,7 +45,6 @@ def build(envelope: Envelope) -> MailMessage:
             ("X-Auto-Response-Suppress", "All"),  # the same for Exchange
         ],
         date=format_datetime(datetime.now(UTC)),
-        encoding=_UTF_8,
         brand=False,
         # Given as the id and not as a header: for a message without one marrow asks the name server for our host name.
         _id=f"<{one_line('Message-ID', envelope.message_id)}>",
@@ -126,7 +90,7 @@ def _phrase(what: str, text: str) -> str:
     text = one_line(what, text).strip()
     if text.isascii() and len(text) <= _MAX_PLAIN_HEADER and "=?" not in text:
         return text
-    return Header(text, "utf-8", maxlinelen=_MAX_LINE, header_name=what).encode(linesep="")
+    return Header(text, "utf-8", maxlinelen=MAX_LINE, header_name=what).encode(linesep="")
 
 
 def body_text(text: str) -> str:
@@ -141,11 +105,9 @@ def body_text(text: str) -> str:
 
 def _attachment(attachment: Attachment) -> MIMEBase:
     """A file in base64: marrow's own `attach` needs a function that Python 3.9 dropped."""
-    parsed = EmailMessage()
-    parsed["Content-Type"] = one_line("content type", attachment.content_type)
-    header = parsed["Content-Type"]
-    part = MIMEBase(header.maintype, header.subtype)
-    for key, value in header.params.items():
+    maintype, subtype, params = _media_type(attachment.content_type)
+    part = MIMEBase(maintype, subtype)
+    for key, value in params:
         part.set_param(key, value, charset="" if value.isascii() else "utf-8")
     part["Content-Transfer-Encoding"] = "base64"
     name = file_name(attachment.name)
@@ -154,30 +116,18 @@ def _attachment(attachment: Attachment) -> MIMEBase:
     return part
 
 
+@lru_cache(maxsize=64)
+def _media_type(content_type: str) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """The type, the subtype and the parameters (RFC 2045, 5)."""
+    parsed = EmailMessage()
+    parsed["Content-Type"] = one_line("content type", content_type)
+    header = parsed["Content-Type"]
+    if header.maintype in ("message", "multipart"):
+        return "application", "octet-stream", ()  # these may not be in base64 (RFC 2046, 5.1 and 5.2)
+    return header.maintype, header.subtype, tuple(header.params.items())
+
+
 def file_name(name: str) -> str:
     """The last part of a path, short enough that its encoded form fits into one line."""
     path = PurePosixPath(one_line("attachment's name", name).replace("\\", "/").strip("/ ") or "file")
     return path.stem[:50] + path.suffix[:10]
-
-
-def _write(part: MimePart[Any, Any], chunks: list[bytes], depth: int) -> None:
-    """Append the part's lines. Only what `build` makes is written: multiparts, and leaves that are ASCII."""
-    # Neither quoted-printable nor base64 can hold "=_" (RFC 2045, 6.7), so no body needs to be searched for it.
-    boundary = f"=_part_{depth}"
-    if part.is_multipart():
-        part.replace_header("Content-Type", f'{part.get_content_type()}; boundary="{boundary}"')
-    chunks.extend(_header(name, value) for name, value in part.raw_items())
-    payload: Any = part.get_payload()
-    if isinstance(payload, str):
-        chunks.append(b"\r\n" + payload.replace("\n", "\r\n").encode("ascii"))
-        return
-    for child in payload:
-        chunks.append(f"\r\n--{boundary}\r\n".encode())
-        _write(child, chunks, depth + 1)
-    chunks.append(f"\r\n--{boundary}--\r\n".encode())
-
-
-def _header(name: str, value: str) -> bytes:
-    if len(name) + len(value) + 2 <= _MAX_LINE and "\n" not in value:
-        return f"{name}: {value}\r\n".encode("ascii")
-    return _POLICY.fold_binary(name, value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.delivery.transports.base import Envelope, PermanentError, Receipt, SmtpConfig, TransportError
+from app.delivery.transports.mail_message import MailMessage
 from app.delivery.transports.marrow_mailer import start_mailer
-from app.delivery.transports.mime import MailMessage, ascii_address, build
+from app.delivery.transports.mime import ascii_address, build
 from app.delivery.transports.smtp_client import Connection, close_connection
 from app.delivery.transports.smtp_connection import open_connection
 from app.delivery.transports.smtp_replies import PROVIDER
