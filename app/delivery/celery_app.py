@@ -15,6 +15,8 @@ SWEEP_INTERVAL: Final = 5.0
 PERIODIC_INTERVAL: Final = 60.0
 # The same for exports and imports, which nobody expects within a second.
 TRANSFERS_INTERVAL: Final = 10.0
+# The same for what is too old to be kept.
+RETENTION_INTERVAL: Final = 600.0
 
 
 def make_celery(app: Flask) -> Celery:
@@ -65,6 +67,11 @@ def make_celery(app: Flask) -> Celery:
                 "task": "usher.transfers.sweep",
                 "schedule": TRANSFERS_INTERVAL,
                 "options": {"expires": TRANSFERS_INTERVAL},
+            },
+            "retention": {
+                "task": "usher.retention",
+                "schedule": RETENTION_INTERVAL,
+                "options": {"expires": RETENTION_INTERVAL},
             },
         },
     )

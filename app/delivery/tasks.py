@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.claims import BATCH, recover_lost
+from app.delivery.retention import clean
 from app.delivery.sender import drain
 from app.models import db
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 DRAINS_PER_SWEEP: Final = 8
 # Seconds that one task sends for: short enough that a worker which is told to stop does so soon.
 DRAIN_SECONDS: Final = 5.0
+# Seconds that one retention task works for: in the meantime its process sends no mails.
+RETENTION_SECONDS: Final = 5.0
 
 # Just committed mails are on their way through the broker: leave them to their own hand-over for a moment.
 COUNT_DUE: Final = text(
@@ -65,3 +68,11 @@ def sweep() -> None:
         log.warning("%d mails were taken back from workers that ended.", lost)
     for _ in range(-(-due // BATCH)):
         celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
+
+
+@shared_task(name="usher.retention")
+def retention() -> None:
+    """Remove what is too old; what is left when the time is over is the next run's."""
+    removed = clean(db.engine, RETENTION_SECONDS)
+    if removed:
+        log.info("Removed since they were old: %s", dict(removed))
