@@ -61,4 +61,5 @@ def claimed(number: int) -> ClaimedMail:
         secret=None,
         attempts=0,
         time=utc_now(),
+        give_up_at=utc_now(),
     )

@@ -113,6 +113,7 @@ def _mail(service: Service, recipient: str) -> ClaimedMail:
         message_id=f"{uuid4().hex}@{sender.address.rpartition('@')[2]}",
         secret=None,
         attempts=0,
+        give_up_at=now,
         time=now,
         has_attachments=False,
     )

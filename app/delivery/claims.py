@@ -6,69 +6,56 @@ an outcome is only written under the claim's name, so a worker that lost its lea
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, text
 
-# Seconds that a claim holds without a sign of life, and between two signs of life.
-LEASE: Final = 20.0
-RENEW_EVERY: Final = 5.0
+from app.delivery.lease import LEASE
+from app.models.mail import TRANSACTIONAL
+
 # Mails in one claim: large enough that claiming costs little, small enough that a dead worker holds up few.
 BATCH: Final = 100
 
 # Materialized: in `id IN (SELECT … LIMIT …)` a planner that expects few rows may run the inner query again for each row
 # of the outer one, and every run locks other rows, so that far more than the limit are taken.
-_CLAIM = """
+# One part for each lane, since an index gives the oldest of one lane at once, and the oldest of several only by sorting
+# all. What somebody waits for goes first; what goes to thousands gets what is left of the batch.
+_OF_ALL: Final = """
+WITH transactional AS MATERIALIZED (
+    SELECT id FROM mails
+    WHERE status IN ('scheduled', 'queued', 'deferred') AND lane = 0 AND next_attempt_at <= now()
+    ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+), bulk AS MATERIALIZED (
+    SELECT id FROM mails
+    WHERE status IN ('scheduled', 'queued', 'deferred') AND lane = 1 AND next_attempt_at <= now()
+    ORDER BY next_attempt_at, id
+    LIMIT CAST(:limit AS bigint) - (SELECT count(*) FROM transactional) FOR UPDATE SKIP LOCKED
+), due AS (
+    SELECT id FROM transactional UNION ALL SELECT id FROM bulk
+)"""
+_OF_SOME: Final = """
 WITH due AS MATERIALIZED (
     SELECT id FROM mails
-    WHERE status IN ('queued', 'deferred') AND next_attempt_at <= now() {only}
-    ORDER BY next_attempt_at, id
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-), taken AS (
+    WHERE status IN ('scheduled', 'queued', 'deferred') AND id = ANY(:ids) AND next_attempt_at <= now()
+    ORDER BY lane, next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+)"""
+_TAKE: Final = """, taken AS (
     UPDATE mails SET status = 'sending', claim = :claim, lease_until = now() + make_interval(secs => :lease)
     FROM due WHERE mails.id = due.id
     RETURNING mails.*
 ), told AS (
     INSERT INTO mail_events (mail_id, event) SELECT id, 'sending' FROM taken
 )
-SELECT id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, attempts,
-    time, EXISTS (SELECT FROM mail_attachments WHERE mail_id = taken.id) AS has_attachments
+SELECT id, recipient, bcc, reply_to, action, subject, message, text, language, message_id, secret, lane, attempts,
+    doubts, time, give_up_at, EXISTS (SELECT FROM mail_attachments WHERE mail_id = taken.id) AS has_attachments
 FROM taken
 """
-CLAIM_DUE: Final = text(_CLAIM.format(only=""))
-CLAIM_IDS: Final = text(_CLAIM.format(only="AND id = ANY(:ids)"))
-
-RENEW: Final = text(
-    "UPDATE mails SET lease_until = now() + make_interval(secs => :lease) WHERE claim = :claim AND status = 'sending'"
-)
-
-# A worker died with these in its hands. Its try counts, so that a mail that kills its worker does not do so for ever.
-RECOVER: Final = text(
-    """
-    WITH lost AS MATERIALIZED (
-        SELECT id FROM mails WHERE status = 'sending' AND lease_until < now()
-        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
-    ), back AS (
-        UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + 1,
-            next_attempt_at = now(), error_class = 'transient',
-            last_error = 'The worker that was sending this mail ended before it wrote an outcome; it is tried again.'
-        FROM lost WHERE mails.id = lost.id
-        RETURNING mails.id, last_error
-    )
-    INSERT INTO mail_events (mail_id, event, text) SELECT id, 'deferred', last_error FROM back
-    """
-)
+CLAIM_DUE: Final = text(_OF_ALL + _TAKE)
+CLAIM_IDS: Final = text(_OF_SOME + _TAKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +77,34 @@ class ClaimedMail:
     secret: str | None = field(repr=False)
     attempts: int
     time: datetime
+    give_up_at: datetime
+    lane: int = TRANSACTIONAL
+    doubts: int = 0
     has_attachments: bool = False
     language: str = "en"
 
 
-def claim_batch(connection: Connection, ids: Sequence[int] | None = None) -> tuple[str, list[ClaimedMail]]:
-    """Claim up to `BATCH` mails that are due: of these ids, or of all; oldest due first.
+def claim_batch(
+    connection: Connection, ids: Sequence[int] | None = None, limit: int | None = None
+) -> tuple[str, list[ClaimedMail]]:
+    """Claim mails that are due: the lane that somebody waits for first, and in each lane what is due the longest.
 
     Args:
         connection: one in autocommit mode.
         ids: only these; None for any.
+        limit: how many at most; never more than `BATCH`.
 
     Returns:
-        The claim's name and the mails (none if nothing is due).
+        The claim's name and the mails in the order in which they are to be sent (none if nothing is due). That order
+        is what tells, if the worker dies, which one it had in its hands: see `app.delivery.recovery`.
     """
     claim = str(uuid4())
-    parameters: dict[str, Any] = {"claim": claim, "lease": LEASE, "limit": BATCH}
+    parameters: dict[str, Any] = {"claim": claim, "lease": LEASE, "limit": min(limit or BATCH, BATCH)}
     if ids is not None:
         parameters["ids"] = list(ids)
     rows = connection.execute(CLAIM_DUE if ids is None else CLAIM_IDS, parameters).all()
     # RETURNING keeps no order.
-    return claim, sorted((_claimed(row) for row in rows), key=lambda mail: mail.id)
-
-
-def recover_lost(connection: Connection, limit: int = 10_000) -> int:
-    """Put mails of workers that died back into the queue, and return how many there were."""
-    return connection.execute(RECOVER, {"limit": limit}).rowcount
+    return claim, sorted((_claimed(row) for row in rows), key=lambda mail: (mail.lane, mail.id))
 
 
 def _claimed(row: Any) -> ClaimedMail:
@@ -132,85 +121,9 @@ def _claimed(row: Any) -> ClaimedMail:
         secret=row.secret,
         attempts=row.attempts,
         time=row.time,
+        give_up_at=row.give_up_at,
+        lane=row.lane,
+        doubts=row.doubts,
         has_attachments=row.has_attachments,
         language=row.language,
     )
-
-
-class Lease:
-    """Keeps a claim alive, however long one server lets us wait.
-
-    `holds` is by this process's own clock, and earlier than the database's: a process that was stopped and wakes up
-    too late sees that it must not send.
-    """
-
-    def __init__(self, engine: Engine, claim: str) -> None:
-        self.claim = claim
-        self._engine = engine
-        self._until = time.monotonic() + LEASE - RENEW_EVERY
-
-    @property
-    def holds(self) -> bool:
-        """Whether the mails of the claim are surely still ours."""
-        return time.monotonic() < self._until
-
-    def __enter__(self) -> Self:
-        _own_keeper().add(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _own_keeper().remove(self)
-
-    def renew(self) -> None:
-        """Hold on for another while; with the database away `holds` ends by itself."""
-        asked_at = time.monotonic()
-        with suppress(OperationalError), self._engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-                RENEW, {"claim": self.claim, "lease": LEASE}
-            )
-            self._until = asked_at + LEASE - RENEW_EVERY
-
-
-class _Keeper:
-    """One thread per process that renews its leases: starting one for each batch would cost more than most batches."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self._leases: set[Lease] = set()
-        self._change = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def add(self, lease: Lease) -> None:
-        with self._change:
-            self._leases.add(lease)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
-                self._thread.start()
-            self._change.notify()
-
-    def remove(self, lease: Lease) -> None:
-        with self._change:
-            self._leases.discard(lease)
-
-    def _run(self) -> None:
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: bool(self._leases))
-            time.sleep(RENEW_EVERY)
-            with self._change:
-                leases = list(self._leases)
-            for lease in leases:
-                lease.renew()
-
-
-_keeper = _Keeper()
-
-
-def _own_keeper() -> _Keeper:
-    """A process that was forked has its parent's object, but not its thread."""
-    global _keeper  # noqa: PLW0603 - one per process, made anew in a forked one
-    if _keeper.pid != os.getpid():
-        _keeper = _Keeper()
-    return _keeper

@@ -1,4 +1,7 @@
-"""Writing what became of a mail: one statement, one commit, under the name of the claim."""
+"""Writing what became of a mail: one statement, one commit, under the name of the claim.
+
+Each statement writes the row and the entry of the timeline: both are there, or neither.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +13,51 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, text
 
 from app.delivery.claims import ClaimedMail
-from app.delivery.retry import GIVE_UP_AFTER, next_delay
+from app.delivery.prepared import Prepared
+from app.delivery.retry import doubt_delay, next_delay
 from app.delivery.transports.base import Receipt, TransportError
+from app.models.mail import DEFERRED, FAILED, SUPPRESSED, UNCERTAIN
 
 log = logging.getLogger(__name__)
 
-# Each writes the row and the entry of the timeline in one statement: both are there, or neither.
-_TOLD: Final = """
-    WITH changed AS ({change} WHERE id = :id AND claim = :claim RETURNING id, status)
-    INSERT INTO mail_events (mail_id, event, provider, code, text, provider_message_id)
-    SELECT id, status, :provider, CAST(:code AS smallint), :text, :provider_message_id FROM changed
-"""
-SENT: Final = text(
-    _TOLD.format(
-        change="""
-    UPDATE mails SET status = 'sent', sent_at = now(), claim = NULL, lease_until = NULL, attempts = attempts + 1,
-        provider = :provider, provider_message_id = :provider_message_id, secret = NULL,
-        error_class = NULL, last_error = :note"""
+SENT: Final = Prepared(
+    "usher_sent",
+    ("bigint", "uuid", "varchar", "text", "text", "text"),
+    """
+    WITH changed AS (
+        UPDATE mails SET status = 'sent', sent_at = now(), claim = NULL, lease_until = NULL, attempts = attempts + 1,
+            doubts = 0, provider = $3, provider_message_id = $4, secret = NULL, error_class = NULL, last_error = $5
+        WHERE id = $1 AND claim = $2
+        RETURNING id
     )
+    INSERT INTO mail_events (mail_id, event, provider, provider_message_id, text)
+    SELECT id, 'sent', $3, $4, $6 FROM changed
+    """,
 )
-DEFERRED: Final = text(
-    _TOLD.format(
-        change="""
-    UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, attempts = attempts + :tries,
-        next_attempt_at = now() + make_interval(secs => :delay), provider = :provider,
-        error_class = :error_class, last_error = :text"""
+NOT_SENT: Final = Prepared(
+    "usher_not_sent",
+    ("bigint", "uuid", "varchar", "int", "float8", "int", "varchar", "varchar", "smallint", "text"),
+    """
+    WITH changed AS (
+        UPDATE mails SET status = $3, claim = NULL, lease_until = NULL, attempts = attempts + $4,
+            next_attempt_at = now() + make_interval(secs => $5), doubts = $6, provider = coalesce($7, provider),
+            error_class = $8, last_error = $10,
+            -- a failed mail may be tried again by hand; one that is not to leave needs its secret no more
+            secret = CASE WHEN $3 <> 'suppressed' THEN secret END
+        WHERE id = $1 AND claim = $2
+        RETURNING id
     )
-)
-ENDED: Final = text(
-    _TOLD.format(
-        change="""
-    UPDATE mails SET status = :status, claim = NULL, lease_until = NULL, attempts = attempts + :tries,
-        provider = :provider, error_class = :error_class, last_error = :text,
-        -- a failed mail may be tried again by hand; one that is not to leave needs its secret no more
-        secret = CASE WHEN :status = 'failed' THEN secret END"""
-    )
+    INSERT INTO mail_events (mail_id, event, provider, code, text) SELECT id, $3, $7, $9, $10 FROM changed
+    """,
 )
 RELEASE: Final = text(
     """
     WITH changed AS (
-        UPDATE mails SET status = 'deferred', claim = NULL, lease_until = NULL, next_attempt_at = now()
+        UPDATE mails SET status = 'queued', claim = NULL, lease_until = NULL, next_attempt_at = now()
         WHERE claim = :claim AND id IN :ids
         RETURNING id
     )
-    INSERT INTO mail_events (mail_id, event, text) SELECT id, 'deferred', 'It was not tried.' FROM changed
+    INSERT INTO mail_events (mail_id, event, text) SELECT id, 'queued', 'Given back: it was not begun.' FROM changed
     """
 ).bindparams(bindparam("ids", expanding=True))
 WAKE: Final = text(
@@ -64,22 +68,11 @@ WAKE: Final = text(
 
 def write_sent(connection: Connection, claim: str, mail: ClaimedMail, receipt: Receipt) -> None:
     """The transport has taken the mail."""
-    _write(
-        connection.execute(
-            SENT,
-            {
-                "id": mail.id,
-                "claim": claim,
-                "provider": receipt.provider,
-                "provider_message_id": receipt.provider_message_id,
-                "note": receipt.note,
-                "code": None,
-                "text": receipt.response or None,
-            },
-        ).rowcount,
-        mail,
-        "sent",
+    values = (
+        *(mail.id, claim, receipt.provider, receipt.provider_message_id, receipt.note),
+        receipt.response or None,
     )
+    _check(SENT.run(connection, values), mail, "sent")
 
 
 def write_error(
@@ -97,49 +90,36 @@ def write_error(
     Returns:
         The new status.
     """
-    tries = 1 if tried else 0
+    if tried and error.maybe_accepted:
+        doubts = mail.doubts + 1
+        return _write_not_sent(
+            connection, claim, mail, (UNCERTAIN, 1, doubt_delay(error.provider, doubts), doubts), error
+        )
+    status, delay = _when(mail, error)
+    return _write_not_sent(connection, claim, mail, (status, int(tried), delay, 0 if tried else mail.doubts), error)
+
+
+def _when(mail: ClaimedMail, error: TransportError) -> tuple[str, float]:
+    """Whether the mail waits, and how many seconds. The last try is at the moment at which it is given up."""
     # A mail that was not tried waits as long as one that was tried once more.
     delay = next_delay(error.kind, mail.attempts + 1, getattr(error, "retry_after", None))
+    if delay is None:
+        return FAILED, 0.0
+    left = (mail.give_up_at - datetime.now(UTC)).total_seconds()
     # Wrong settings are the operator's to mend, so such a mail is kept; any other is given up after a day.
-    too_old = error.kind != "configuration" and datetime.now(UTC) - mail.time > GIVE_UP_AFTER
-    values = {
-        "id": mail.id,
-        "claim": claim,
-        "tries": tries,
-        "provider": error.provider,
-        "provider_message_id": None,
-        "error_class": error.kind,
-        "code": error.code,
-        "text": str(error),
-    }
-    if delay is None or too_old:
-        status, statement = "failed", ENDED
-        values["status"] = status
-    else:
-        status, statement = "deferred", DEFERRED
-        values["delay"] = delay
-    _write(connection.execute(statement, values).rowcount, mail, status)
-    return status
+    if error.kind == "configuration":
+        return DEFERRED, delay
+    return (DEFERRED, min(delay, left)) if left > 0 else (FAILED, 0.0)
 
 
 def write_suppressed(connection: Connection, claim: str, mail: ClaimedMail, reason: str) -> None:
     """The mail is not to leave: it ends here, and says why."""
-    values = {
-        "id": mail.id,
-        "claim": claim,
-        "status": "suppressed",
-        "tries": 0,
-        "provider": None,
-        "provider_message_id": None,
-        "error_class": None,
-        "code": None,
-        "text": reason,
-    }
-    _write(connection.execute(ENDED, values).rowcount, mail, "suppressed")
+    values = (mail.id, claim, SUPPRESSED, 0, 0.0, mail.doubts, None, None, None, reason)
+    _check(NOT_SENT.run(connection, values), mail, SUPPRESSED)
 
 
 def release(connection: Connection, claim: str, mails: Sequence[ClaimedMail]) -> None:
-    """Give mails back that were not tried, so that they are due at once."""
+    """Give mails back that were not begun, so that they are due at once."""
     if mails:
         connection.execute(RELEASE, {"claim": claim, "ids": [mail.id for mail in mails]})
 
@@ -149,6 +129,14 @@ def wake(connection: Connection) -> int:
     return connection.execute(WAKE).rowcount
 
 
-def _write(rows: int, mail: ClaimedMail, status: str) -> None:
+def _write_not_sent(
+    connection: Connection, claim: str, mail: ClaimedMail, change: tuple[str, int, float, int], error: TransportError
+) -> str:
+    values = (mail.id, claim, *change, error.provider, error.kind, error.code, str(error))
+    _check(NOT_SENT.run(connection, values), mail, change[0])
+    return change[0]
+
+
+def _check(rows: int, mail: ClaimedMail, status: str) -> None:
     if rows == 0:
         log.error("Mail %d was %s, but its claim had been lost: another worker may repeat it.", mail.id, status)

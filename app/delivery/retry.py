@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
-
-# A mail that could not be sent in this time is given up.
-GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,10 @@ THROTTLED: Final = Backoff(base=60.0, cap=3600.0)
 # Changed settings wake these mails at once (see outcomes.wake); this is only the safety net.
 CONFIGURATION_DELAY: Final = 900.0
 
+# Nobody knows whether a server took the mail. SendGrid's events may tell within these seconds.
+DOUBT: Final = Backoff(base=30.0, cap=3600.0)
+DOUBT_GRACE: Final[Mapping[str, float]] = {"sendgrid": 300.0}
+
 _rng = random.SystemRandom()
 
 
@@ -62,3 +63,14 @@ def next_delay(kind: str, attempts: int, retry_after: float | None = None, rng: 
         return retry_after + rng.uniform(0.0, min(30.0, 0.1 * retry_after + 1.0))
     backoff = {"throttled": THROTTLED, "connection": CONNECTION}.get(kind, TRANSIENT)
     return backoff.draw(attempts, rng)
+
+
+def doubt_delay(provider: str | None, doubts: int, rng: random.Random = _rng) -> float:
+    """Seconds until a mail that may have been taken is tried again.
+
+    Args:
+        provider: who may have taken it.
+        doubts: how often in a row nobody knew, this time included.
+        rng: the source of the jitter.
+    """
+    return DOUBT_GRACE.get(provider or "", 0.0) + DOUBT.draw(doubts, rng)

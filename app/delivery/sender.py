@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, select
 
-from app.delivery.claims import ClaimedMail, Lease, claim_batch
+from app.delivery.claims import ClaimedMail, claim_batch
+from app.delivery.lease import Lease
 from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
+from app.delivery.pace import ENOUGH, Pace
 from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
 from app.delivery.services import DISABLED, Service, close_transport, read_service, transport_for
@@ -34,6 +36,12 @@ class Batch:
     tally: Counter[str] = field(default_factory=Counter)
     # Whether something is in the way that stops every mail, of this batch and of the next.
     is_stopped: bool = False
+    begun_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self.begun_at
 
 
 def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seconds: float = 60.0) -> Counter[str]:
@@ -50,15 +58,17 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
     """
     tally: Counter[str] = Counter()
     stop_at = time.monotonic() + seconds
+    pace = Pace()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while time.monotonic() < stop_at:
-            claim, mails = claim_batch(connection, ids)
+            claim, mails = claim_batch(connection, ids, pace.limit)
             if not mails:
                 break
             with Lease(engine, claim) as lease:
                 batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
                 _send_batch(batch, config)
             tally += batch.tally
+            pace.learn(batch.tally.total(), batch.seconds)
             if batch.is_stopped:
                 break  # the next sweep asks again: not this loop, which would do nothing but ask
     return tally
@@ -78,6 +88,9 @@ def _send_batch(batch: Batch, config: Config) -> None:
         if not batch.lease.holds:
             close_transport()
             log.error("The lease on %d mails ran out: they are left to others.", len(batch.mails) - position)
+            return
+        if batch.seconds > ENOUGH:
+            release(batch.connection, batch.claim, batch.mails[position:])
             return
         obstacle = _send_one(batch, mail, service, transport, config)
         if obstacle is not None and (obstacle.connection_lost or obstacle.kind == "configuration"):

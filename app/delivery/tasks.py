@@ -12,7 +12,8 @@ from flask import current_app
 from sqlalchemy import text
 
 from app.delivery.celery_app import SWEEP_INTERVAL
-from app.delivery.claims import BATCH, recover_lost
+from app.delivery.claims import BATCH
+from app.delivery.recovery import recover_lost, try_doubtful_again
 from app.delivery.retention import clean
 from app.delivery.sender import drain
 from app.models import db
@@ -31,7 +32,8 @@ COUNT_DUE: Final = text(
     """
     SELECT count(*) FROM (
         SELECT 1 FROM mails
-        WHERE status IN ('queued', 'deferred') AND next_attempt_at <= now() - make_interval(secs => :age)
+        WHERE status IN ('scheduled', 'queued', 'deferred') AND lane IN (0, 1)
+            AND next_attempt_at <= now() - make_interval(secs => :age)
         LIMIT :limit
     ) AS due
     """
@@ -58,14 +60,18 @@ def drain_due() -> None:
 
 @shared_task(name="usher.sweep")
 def sweep() -> None:
-    """Take back what dead workers held, and start drains for what is due."""
+    """Take back what dead workers held, try again what is in doubt, and start drains for what is due."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         lost = recover_lost(connection)
+        again = try_doubtful_again(connection)
         limit = DRAINS_PER_SWEEP * BATCH
-        age = 0.0 if lost else SWEEP_INTERVAL / 5
+        age = 0.0 if lost.back or again else SWEEP_INTERVAL / 5
         due = connection.execute(COUNT_DUE, {"age": age, "limit": limit}).scalar_one()
-    if lost:
-        log.warning("%d mails were taken back from workers that ended.", lost)
+    if lost.doubtful or lost.back:
+        log.warning(
+            "Workers ended before their mails: %d mails go back into the queue, of %d nobody knows whether they left.",
+            *(lost.back, lost.doubtful),
+        )
     for _ in range(-(-due // BATCH)):
         celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
 

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from app.api.helpers.mail import send_email
-from app.delivery import claims
-from app.delivery.claims import Lease, claim_batch, recover_lost
+from app.delivery import claims, lease
+from app.delivery.claims import claim_batch
+from app.delivery.lease import Lease
 from app.delivery.outcomes import write_error, write_sent
+from app.delivery.recovery import Recovered, recover_lost, try_doubtful_again
 from app.delivery.transports.base import PermanentError, Receipt, TransientError
 from app.models import Mail, db
 from app.models.base import utc_now
@@ -73,23 +75,12 @@ def test_eight_workers_side_by_side_take_each_mail_once(
     assert sorted(taken) == ids
 
 
-def test_a_lost_lease_is_recovered_and_counts_as_a_try(connection: Connection) -> None:
-    queue(2)
-    claim_batch(connection)
-    assert recover_lost(connection) == 0
-    connection.execute(text("UPDATE mails SET lease_until = now() - interval '1 second' WHERE id = 1"))
-    assert recover_lost(connection) == 1
-    row = connection.execute(text("SELECT status, attempts, last_error FROM mails WHERE id = 1")).one()
-    assert (row.status, row.attempts) == ("deferred", 1)
-    assert "ended before it wrote an outcome" in row.last_error
-    assert [mail.id for mail in claim_batch(connection)[1]] == [1]
-
-
 def test_a_worker_that_lost_its_lease_cannot_overwrite_its_successor(connection: Connection) -> None:
     queue(1)
     late, [mail] = claim_batch(connection)
     connection.execute(text("UPDATE mails SET lease_until = now() - interval '1 second'"))
     recover_lost(connection)
+    try_doubtful_again(connection)
     successor, [again] = claim_batch(connection)
     write_error(connection, late, mail, PermanentError("550 no such user"))
     assert statuses(connection) == {"sending": 1}
@@ -110,28 +101,28 @@ def test_no_plan_of_the_database_claims_or_takes_back_more_than_the_limit(
     assert [mail.id for mail in claim_batch(connection)[1]] == ids[:3]
     assert [mail.id for mail in claim_batch(connection, ids)[1]] == ids[3:6]
     connection.execute(text("UPDATE mails SET lease_until = now() - interval '1 s' WHERE status = 'sending'"))
-    assert recover_lost(connection, limit=2) == 2
+    assert recover_lost(connection, limit=2) == Recovered(doubtful=1, back=1)
 
 
 def test_a_lease_is_renewed_while_the_worker_lives(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     # Long enough that a machine which is busy with other things does not let it run out between two renewals.
-    monkeypatch.setattr(claims, "LEASE", 8.0)
-    monkeypatch.setattr(claims, "RENEW_EVERY", 0.1)
+    monkeypatch.setattr(lease, "LEASE", 8.0)
+    monkeypatch.setattr(lease, "RENEW_EVERY", 0.1)
     queue(1)
     claim, _ = claim_batch(connection)
     begun = connection.execute(text("SELECT lease_until FROM mails")).scalar_one()
-    with Lease(db.engine, claim) as lease:
+    with Lease(db.engine, claim) as held:
         deadline = utc_now() + timedelta(seconds=30)
         renewed = begun
         while renewed <= begun + timedelta(seconds=1) and utc_now() < deadline:
             renewed = connection.execute(text("SELECT lease_until FROM mails")).scalar_one()
-            assert recover_lost(connection) == 0
-        assert lease.holds
+            assert recover_lost(connection) == Recovered(0, 0)
+        assert held.holds
     assert renewed > begun + timedelta(seconds=1)
 
 
 def test_a_process_that_slept_past_its_lease_sees_that_it_must_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "LEASE", 0.0)
+    monkeypatch.setattr(lease, "LEASE", 0.0)
     assert not Lease(None, "a claim").holds  # type: ignore[arg-type]  # no database is asked
 
 
@@ -159,7 +150,7 @@ def test_the_database_refuses_a_state_that_makes_no_sense(connection: Connection
 
 def test_a_mail_that_was_tried_for_a_day_has_failed(connection: Connection) -> None:
     queue(2)
-    connection.execute(text("UPDATE mails SET time = now() - interval '25 hours' WHERE id = 1"))
+    connection.execute(text("UPDATE mails SET give_up_at = now() - interval '1 second' WHERE id = 1"))
     claim, [old, young] = claim_batch(connection)
     assert write_error(connection, claim, old, TransientError("451 later")) == "failed"
     assert write_error(connection, claim, young, TransientError("451 later")) == "deferred"

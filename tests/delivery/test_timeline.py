@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from app.delivery.claims import claim_batch, recover_lost
+from app.delivery.claims import claim_batch
 from app.delivery.outcomes import write_error, write_sent, write_suppressed
+from app.delivery.recovery import recover_lost
 from app.delivery.transports.base import PermanentError, Receipt, Reply, TransientError
 from tests.conftest import People
 from tests.support.api import Api
@@ -51,9 +52,9 @@ def test_a_worker_that_ended_is_in_it_and_one_that_came_too_late_is_not(connecti
     queue(1)
     late, [mail] = claim_batch(connection)
     connection.execute(text("UPDATE mails SET lease_until = now() - interval '1 second'"))
-    assert recover_lost(connection) == 1
+    assert recover_lost(connection).doubtful == 1
     write_sent(connection, late, mail, Receipt("smtp", "abc", "250 ok"))
-    assert [entry[0] for entry in timeline(connection)] == ["queued", "sending", "deferred"]
+    assert [entry[0] for entry in timeline(connection)] == ["queued", "sending", "uncertain"]
 
 
 @pytest.mark.parametrize("path", ["/v1/mails/1/events", "/v1/mails/1?include=events"])
