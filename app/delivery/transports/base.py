@@ -154,6 +154,7 @@ class TransportError(Exception):
             rest of a batch need not be tried.
         maybe_accepted: whether the provider may have taken the mail all the same: a second try may double it.
         provider: the transport's name; None if the error came before one was chosen.
+        service: what the admins call the service; None if the error came before one was chosen.
     """
 
     kind: ClassVar[ErrorKind]
@@ -170,6 +171,7 @@ class TransportError(Exception):
         super().__init__(message)
         self.reply = reply or Reply()
         self.provider = provider
+        self.service: str | None = None
         self.connection_lost = connection_lost
         self.maybe_accepted = maybe_accepted
 
