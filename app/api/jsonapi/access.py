@@ -60,6 +60,7 @@ class ResourceType:
         access: who may know what; names the table.
         columns: attributes that are another table's, by Python name, for example `{"title": Happening.title}`.
         joins: the to-one relationships that lead to those tables; they are loaded together with each row.
+        is_story: whether a list is read from its beginning: the oldest comes first unless the query sorts.
     """
 
     type_: str
@@ -67,6 +68,7 @@ class ResourceType:
     access: Access[Any]
     columns: Mapping[str, InstrumentedAttribute[Any]] = field(default_factory=dict)
     joins: tuple[InstrumentedAttribute[Any], ...] = ()
+    is_story: bool = False
 
     @property
     def model(self) -> Any:

@@ -46,11 +46,12 @@ def _count(resource_type: ResourceType, where: Sequence[ColumnElement[bool]], qu
 
 
 def _order(resource_type: ResourceType, viewer: Viewer, query: Query) -> list[ColumnElement[Any]]:
-    """What the query says, then the newest first: without that, pages of rows that are equal could overlap."""
+    """What the query says, then the newest first (of a story the oldest): without that, pages of rows that are equal could overlap."""
     order = []
     for key in query.sort:
         column = sort_column(resource_type, key.path, viewer)
         if column is None:
             raise BadRequest("There is no attribute of this name that can be sorted by.", parameter="sort")
         order.append(column.desc() if key.descending else column.asc())
-    return [*order, resource_type.model.id.desc()]
+    id_ = resource_type.model.id
+    return [*order, id_.asc() if resource_type.is_story else id_.desc()]

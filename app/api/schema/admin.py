@@ -198,7 +198,7 @@ class ActivitySchema(Schema):
 
 
 MAIL: Final = register_type(ResourceType("mail", MailSchema, MAILS))
-MAIL_EVENT: Final = register_type(ResourceType("mail-event", MailEventSchema, MAIL_EVENTS))
+MAIL_EVENT: Final = register_type(ResourceType("mail-event", MailEventSchema, MAIL_EVENTS, is_story=True))
 SETTING: Final = register_type(ResourceType("setting", SettingSchema, SETTINGS))
 MESSAGE_SETTING: Final = register_type(ResourceType("message-setting", MessageSettingSchema, MESSAGE_SETTINGS))
 ACTIVITY: Final = register_type(ResourceType("activity", ActivitySchema, ACTIVITIES))
