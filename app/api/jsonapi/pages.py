@@ -46,7 +46,7 @@ def _count(resource_type: ResourceType, where: Sequence[ColumnElement[bool]], qu
 
 
 def _order(resource_type: ResourceType, viewer: Viewer, query: Query) -> list[ColumnElement[Any]]:
-    """What the query says, then the newest first (of a story the oldest): without that, pages of rows that are equal could overlap."""
+    """What the query says, then by age: without that, pages of rows that are equal could overlap."""
     order = []
     for key in query.sort:
         column = sort_column(resource_type, key.path, viewer)
