@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 5000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo dev test lint format bench docs translations lock clean
+.PHONY: help setup demo dev test lint format bench chaos docs translations lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ format: setup  ## let ruff format and mend what it can
 
 bench: setup  ## the benchmarks; figures go to benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: setup  ## kill, restart and refuse everything while mail is sent (ROUNDS=20, FULL=1: a minute without a mail server)
+	@$(BIN)/python -m benchmarks.chaos --rounds $(or $(ROUNDS),20) $(if $(FULL),--full) $(ARGS)
 
 docs: setup  ## write docs/actions.md anew, from the declarations of all actions
 	@$(BIN)/python manage.py actions > docs/actions.md.new && mv docs/actions.md.new docs/actions.md

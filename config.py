@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,7 @@ class Config:
     smtp_ca_file: str = ""
     trusted_proxies: int = 0
     rate_limits: bool = True
+    mail_lease_seconds: float = 20.0
 
     @property
     def is_production(self) -> bool:
@@ -94,6 +96,7 @@ def load(environ: dict[str, str] | None = None) -> Config:
         smtp_ca_file=env.get("SMTP_CA_FILE", ""),
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         rate_limits=_flag(env, "RATE_LIMITS", default=True),
+        mail_lease_seconds=_seconds(env, "MAIL_LEASE_SECONDS", Config.mail_lease_seconds),
     )
 
 
@@ -154,6 +157,14 @@ def _count(env: dict[str, str], name: str) -> int:
     if not (value.isascii() and value.isdigit()):
         raise ConfigurationError(f"{name} is {value!r}: set it to a number, 0 or more.")
     return int(value)
+
+
+def _seconds(env: dict[str, str], name: str, default: float) -> float:
+    value = env.get(name) or str(default)
+    # Digits alone: neither "nan" nor "1e9".
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", value, re.ASCII) or float(value) < 1:
+        raise ConfigurationError(f"{name} is {value!r}: set it to a number of seconds, 1 to 9999.")
+    return float(value)
 
 
 def _list(value: str | None) -> tuple[str, ...]:

@@ -16,17 +16,21 @@ from typing import Self
 _END = b"\r\n.\r\n"
 
 
-class _Smtp(asyncio.Protocol):
-    def __init__(self, counters: _Counters) -> None:
+class Smtp(asyncio.Protocol):
+    """One connection: just enough of SMTP."""
+
+    def __init__(self, counters: Counters) -> None:
         self.counters = counters
         self.buffer = b""
         self.in_data = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet."""
         self.transport = transport
         self.transport.write(b"220 sink\r\n")  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
+        """Answer every whole command and every whole message."""
         self.buffer += data
         answers = []
         while True:
@@ -34,10 +38,9 @@ class _Smtp(asyncio.Protocol):
                 end = self.buffer.find(_END)
                 if end < 0:
                     break
-                self.buffer = self.buffer[end + len(_END) :]
+                message, self.buffer = self.buffer[:end], self.buffer[end + len(_END) :]
                 self.in_data = False
-                self.counters.count()
-                answers.append(b"250 2.0.0 Ok: queued\r\n")
+                answers.append(self.take(message))
                 continue
             line, found, rest = self.buffer.partition(b"\r\n")
             if not found:
@@ -47,7 +50,13 @@ class _Smtp(asyncio.Protocol):
         if answers:
             self.transport.write(b"".join(answers))  # type: ignore[attr-defined]
 
+    def take(self, message: bytes) -> bytes:  # noqa: ARG002 - who keeps messages overrides it
+        """The answer to a message."""
+        self.counters.count()
+        return b"250 2.0.0 Ok: queued\r\n"
+
     def answer(self, verb: bytes) -> bytes:
+        """The answer to a command."""
         if verb == b"DATA":
             self.in_data = True
             return b"354 go\r\n"
@@ -59,12 +68,15 @@ class _Smtp(asyncio.Protocol):
 
 
 @dataclass
-class _Counters:
+class Counters:
+    """How many messages came, and when the first and the last."""
+
     messages: int = 0
     first: float = 0.0
     last: float = 0.0
 
     def count(self) -> None:
+        """One more came now."""
         self.last = time.monotonic()
         if self.messages == 0:
             self.first = self.last
@@ -73,9 +85,9 @@ class _Counters:
 
 def _serve(pipe: Connection) -> None:
     async def main() -> None:
-        counters = _Counters()
+        counters = Counters()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Smtp(counters), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: Smtp(counters), "127.0.0.1", 0)
         pipe.send(server.sockets[0].getsockname()[1])
 
         def command() -> None:

@@ -85,7 +85,7 @@ class ClaimedMail:
 
 
 def claim_batch(
-    connection: Connection, ids: Sequence[int] | None = None, limit: int | None = None
+    connection: Connection, ids: Sequence[int] | None = None, limit: int | None = None, lease: float = LEASE
 ) -> tuple[str, list[ClaimedMail]]:
     """Claim mails that are due: the lane that somebody waits for first, and in each lane what is due the longest.
 
@@ -93,13 +93,14 @@ def claim_batch(
         connection: one in autocommit mode.
         ids: only these; None for any.
         limit: how many at most; never more than `BATCH`.
+        lease: seconds that the claim holds without a sign of life.
 
     Returns:
         The claim's name and the mails in the order in which they are to be sent (none if nothing is due). That order
         is what tells, if the worker dies, which one it had in its hands: see `app.delivery.recovery`.
     """
     claim = str(uuid4())
-    parameters: dict[str, Any] = {"claim": claim, "lease": LEASE, "limit": min(limit or BATCH, BATCH)}
+    parameters: dict[str, Any] = {"claim": claim, "lease": lease, "limit": min(limit or BATCH, BATCH)}
     if ids is not None:
         parameters["ids"] = list(ids)
     rows = connection.execute(CLAIM_DUE if ids is None else CLAIM_IDS, parameters).all()

@@ -12,9 +12,10 @@ from typing import Final, Self
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-# Seconds that a claim holds without a sign of life, and between two signs of life.
+# Seconds that a claim holds without a sign of life, unless MAIL_LEASE_SECONDS says otherwise.
 LEASE: Final = 20.0
-RENEW_EVERY: Final = 5.0
+# Signs of life in that time: one that is late does not end it.
+_SIGNS: Final = 4
 
 RENEW: Final = text(
     "UPDATE mails SET lease_until = now() + make_interval(secs => :lease) WHERE claim = :claim AND status = 'sending'"
@@ -28,10 +29,12 @@ class Lease:
     too late sees that it must not send.
     """
 
-    def __init__(self, engine: Engine, claim: str) -> None:
+    def __init__(self, engine: Engine, claim: str, seconds: float = LEASE) -> None:
         self.claim = claim
+        self.renew_every = seconds / _SIGNS
         self._engine = engine
-        self._until = time.monotonic() + LEASE - RENEW_EVERY
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds - self.renew_every
 
     @property
     def holds(self) -> bool:
@@ -52,9 +55,9 @@ class Lease:
         asked_at = time.monotonic()
         with suppress(OperationalError), self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-                RENEW, {"claim": self.claim, "lease": LEASE}
+                RENEW, {"claim": self.claim, "lease": self._seconds}
             )
-            self._until = asked_at + LEASE - RENEW_EVERY
+            self._until = asked_at + self._seconds - self.renew_every
 
 
 class _Keeper:
@@ -82,7 +85,8 @@ class _Keeper:
         while True:
             with self._change:
                 self._change.wait_for(lambda: bool(self._leases))
-            time.sleep(RENEW_EVERY)
+                pause = min(lease.renew_every for lease in self._leases)
+            time.sleep(pause)
             with self._change:
                 leases = list(self._leases)
             for lease in leases:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, select
 
 from app.delivery.claims import ClaimedMail, claim_batch
+from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
 from app.delivery.lease import Lease
 from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
 from app.delivery.pace import ENOUGH, Pace
@@ -61,10 +62,12 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
     pace = Pace()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while time.monotonic() < stop_at:
-            claim, mails = claim_batch(connection, ids, pace.limit)
+            reach(BEFORE_CLAIM)
+            claim, mails = claim_batch(connection, ids, pace.limit, config.mail_lease_seconds)
             if not mails:
                 break
-            with Lease(engine, claim) as lease:
+            reach(AFTER_CLAIM)
+            with Lease(engine, claim, config.mail_lease_seconds) as lease:
                 batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
                 _send_batch(batch, config)
             tally += batch.tally
@@ -116,6 +119,7 @@ def _send_one(
         batch.tally[status] += 1
         log.warning("Mail %d (%s), try %d: %s: %s", mail.id, mail.action, mail.attempts + 1, status, error)
         return error
+    reach(BEFORE_WRITE)
     write_sent(batch.connection, batch.claim, mail, receipt)
     batch.tally["sent"] += 1
     return None

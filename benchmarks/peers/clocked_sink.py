@@ -8,14 +8,14 @@ import time
 from multiprocessing.connection import Connection
 from typing import Self
 
-from benchmarks.sink import _Counters, _Smtp
+from benchmarks.sink import Counters, Smtp
 
 
-class _Clocked(_Smtp):
+class _Clocked(Smtp):
     """Sends the time of every MAIL command through the pipe."""
 
     def __init__(self, pipe: Connection) -> None:
-        super().__init__(_Counters())
+        super().__init__(Counters())
         self._pipe = pipe
         self._came = 0.0
 

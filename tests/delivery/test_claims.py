@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from app.api.helpers.mail import send_email
-from app.delivery import claims, lease
+from app.delivery import claims
 from app.delivery.claims import claim_batch
 from app.delivery.lease import Lease
 from app.delivery.outcomes import write_error, write_sent
@@ -104,14 +104,13 @@ def test_no_plan_of_the_database_claims_or_takes_back_more_than_the_limit(
     assert recover_lost(connection, limit=2) == Recovered(doubtful=1, back=1)
 
 
-def test_a_lease_is_renewed_while_the_worker_lives(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_is_renewed_while_the_worker_lives(connection: Connection) -> None:
     # Long enough that a machine which is busy with other things does not let it run out between two renewals.
-    monkeypatch.setattr(lease, "LEASE", 8.0)
-    monkeypatch.setattr(lease, "RENEW_EVERY", 0.1)
+    seconds = 5.0
     queue(1)
-    claim, _ = claim_batch(connection)
+    claim, _ = claim_batch(connection, lease=seconds)
     begun = connection.execute(text("SELECT lease_until FROM mails")).scalar_one()
-    with Lease(db.engine, claim) as held:
+    with Lease(db.engine, claim, seconds) as held:
         deadline = utc_now() + timedelta(seconds=30)
         renewed = begun
         while renewed <= begun + timedelta(seconds=1) and utc_now() < deadline:
@@ -121,9 +120,8 @@ def test_a_lease_is_renewed_while_the_worker_lives(connection: Connection, monke
     assert renewed > begun + timedelta(seconds=1)
 
 
-def test_a_process_that_slept_past_its_lease_sees_that_it_must_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "LEASE", 0.0)
-    assert not Lease(None, "a claim").holds  # type: ignore[arg-type]  # no database is asked
+def test_a_process_that_slept_past_its_lease_sees_that_it_must_not_send() -> None:
+    assert not Lease(None, "a claim", 0.0).holds  # type: ignore[arg-type]  # no database is asked
 
 
 INSERT = """

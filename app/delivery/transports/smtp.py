@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.delivery.faults import AFTER_CONNECT, reach
 from app.delivery.transports.base import Envelope, PermanentError, Receipt, SmtpConfig, TransportError
 from app.delivery.transports.mail_message import MailMessage
 from app.delivery.transports.marrow_mailer import start_mailer
@@ -72,6 +73,7 @@ class SmtpTransport:
             except StaleConnectionError:
                 self._connection = None
         self._connection = open_connection(self._config)
+        reach(AFTER_CONNECT)
         return self._hand_over(self._connection, parcel)
 
     def _hand_over(self, connection: Connection, parcel: Parcel) -> Receipt:

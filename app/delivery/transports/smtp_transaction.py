@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 from dataclasses import dataclass, field
 
+from app.delivery.faults import AFTER_DATA_ACCEPTED, reach
 from app.delivery.transports.base import PermanentError, Receipt, Reply, SmtpConfig, TransientError, TransportError
 from app.delivery.transports.smtp_client import Connection, reason
 from app.delivery.transports.smtp_connection import lost, where
@@ -44,6 +45,7 @@ def hand_over(connection: Connection, config: SmtpConfig, parcel: Parcel) -> Rec
     reply = _last_reply(connection, config)
     if not positive(reply):
         raise _refused(connection, reply, f"SMTP server {where(config)} refused the message")
+    reach(AFTER_DATA_ACCEPTED)
     return Receipt(PROVIDER, queue_id(reply), show(reply), note)
 
 

@@ -1,0 +1,70 @@
+"""Runs the scenarios that are named, or all: `python -m benchmarks.chaos [--rounds N] [--full] [--seed N] [NAME…]`.
+
+Ends with 1 if a promise was broken: a mail lost, or doubled without an `uncertain` entry in its timeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.chaos import deaths, outages
+from benchmarks.chaos.report import Report
+from benchmarks.chaos.scene import Scene, scene
+
+# Mails of the crowd, and seconds without a mail server: in full, and in the quick chaos.
+CROWD = {True: 10_000, False: 10_000}
+AWAY = {True: 60.0, False: 10.0}
+Scenario = Callable[[Scene, Report], None]
+
+
+def scenarios(rounds: int, chance: random.Random, *, is_full: bool) -> dict[str, Scenario]:
+    """What can be played, by name."""
+    return {
+        "points": partial(deaths.at_every_point, rounds=rounds, chance=chance),
+        "hosts": partial(deaths.all_at_once, rounds=max(rounds // 4, 1), chance=chance),
+        "crowd": partial(outages.crowd, count=CROWD[is_full]),
+        "broker": outages.broker,
+        "database": outages.database,
+        "mailserver": partial(outages.mail_server, seconds=AWAY[is_full]),
+    }
+
+
+def main(argv: list[str]) -> int:
+    """Play them one after the other, each on a scene of its own."""
+    options = _options(argv)
+    chance = random.Random(options.seed)  # noqa: S311 - moments, not secrets
+    known = scenarios(options.rounds, chance, is_full=options.full)
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        sys.stderr.write(f"No such scenario: {', '.join(unknown)}. There are: {', '.join(known)}.\n")
+        return 2
+    report = Report()
+    for name in options.names or known:
+        print(f"{name} … (load {os.getloadavg()[0]:.1f})", flush=True)
+        begun = time.monotonic()
+        with scene() as set_up:
+            known[name](set_up, report)
+        print(f"  {time.monotonic() - begun:.0f} s", flush=True)
+    report.tell()
+    if not options.names:
+        report.write()
+    return int(report.is_broken)
+
+
+def _options(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, help="of the deaths at fault points (default: 20)")
+    parser.add_argument("--full", action="store_true", help="take the mail server away for a minute")
+    parser.add_argument("--seed", type=int, default=None, help="of the moments at which something dies")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these scenarios; chaos.json stays as it is")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
