@@ -52,7 +52,8 @@ def test_every_mail_and_notification_has_a_row_in_their_order() -> None:
 def test_every_function_that_sends_belongs_to_one_action_and_every_action_has_one(
     module: ModuleType, actions: dict[str, object]
 ) -> None:
-    general = {"send_email", "send_email_with_action", "send_notification", "send_notification_with_action"}
+    general = {"send_email", "send_email_with_action", "send_emails", "send_emails_formatted"}
+    general |= {"send_notification", "send_notification_with_action"}
     functions = {name for name, _ in inspect.getmembers(module, inspect.isfunction) if name.startswith("send_")}
     helpers = helpers_by_action(module, actions)
     assert set(helpers.values()) == functions - general

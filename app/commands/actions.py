@@ -22,6 +22,7 @@ generated from the declarations (`make docs`); a test compares the two.
   for the notification ([configuration.md](configuration.md#message-settings)). A critical mail is sent in any case.
 - A placeholder that is secret is a link with a token: it is encrypted in the database until the mail was sent, and only
   its recipient reads it.
+- A mail of the lane `bulk` goes to many: those of the other lane, which somebody waits for, overtake it.
 - For each of them there is a test, marked with `@pytest.mark.triggers`, that makes the change and sees what came of it.
 """
 _COLUMNS: Final = "action; constant; trigger; who is told; {line}; placeholders; switch; function"
@@ -71,7 +72,7 @@ def _cells(row: Action, switch: str) -> list[str]:
         row.recipient,
         row.line,
         ", ".join(placeholders),
-        "none: critical" if row.critical else f"`{switch}`",
+        ("none: critical" if row.critical else f"`{switch}`") + ("; lane: bulk" if row.lane == "bulk" else ""),
         f"`{row.helper}`",
     ]
 

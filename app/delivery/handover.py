@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # The names of the tasks.
 DELIVER: Final = "usher.deliver"
+DRAIN: Final = "usher.drain"
 TRANSFER: Final = "usher.transfer"
 
 IDS_PER_TASK: Final = 100
@@ -96,7 +97,8 @@ class Messenger:
         if time.monotonic() < self._away_until:
             return
         try:
-            celery.send_task(task, args=[ids], queue="usher", retry=False, ignore_result=True)
+            args = [ids] if ids else []
+            celery.send_task(task, args=args, queue="usher", retry=False, ignore_result=True)
         except (OperationalError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + BROKER_PAUSE
             log.warning("The broker cannot be reached (%s): the next sweep hands over.", type(error).__name__)
@@ -112,6 +114,11 @@ def hand_over(ids: Sequence[int], task: str = DELIVER) -> None:
     """
     if ids:
         _own_messenger().add(ids, task)
+
+
+def ask_to_drain() -> None:
+    """Tell the workers that there is much to do, and leave it to them to find what: one task, however many mails."""
+    _own_messenger().add((), DRAIN)
 
 
 def wait_for_hand_over(seconds: float = 10.0) -> bool:

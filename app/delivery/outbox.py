@@ -5,6 +5,7 @@ The promise is the committed row, never the hand-over: if the broker is away, th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -12,13 +13,16 @@ from sqlalchemy.orm import Session, UOWTransaction, scoped_session
 
 from app.api.helpers.log import forget_activities, write_activities
 from app.api.helpers.notification import forget_happenings
+from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_queued
 from app.api.helpers.settings import forget_settings
-from app.delivery.handover import DELIVER, TRANSFER, hand_over
+from app.delivery.handover import DELIVER, TRANSFER, ask_to_drain, hand_over
 from app.models import Mail, Transfer
+from app.models.mail import BULK, SCHEDULED
 
-_QUEUED: Final = "usher.queued"
 # The tables whose new rows are work for the workers, each with its task.
 _TASKS: Final[dict[type, str]] = {Mail: DELIVER, Transfer: TRANSFER}
+# More bulk mails of one transaction are not handed over by their ids: the workers are asked to look for themselves.
+_MAX_BULK_IDS: Final = 100
 
 
 def init_outbox(session: scoped_session[Any]) -> None:
@@ -32,8 +36,10 @@ def init_outbox(session: scoped_session[Any]) -> None:
 
 def _remember(session: Session, _context: UOWTransaction) -> None:
     for row in session.new:
-        if type(row) in _TASKS:
-            session.info.setdefault(_QUEUED, {}).setdefault(_TASKS[type(row)], []).append(row.id)
+        # One that is to leave later is the sweep's, when its time has come.
+        if type(row) in _TASKS and not (isinstance(row, Mail) and row.status == SCHEDULED):
+            is_bulk = isinstance(row, Mail) and row.lane == BULK
+            remember_queued(session, _TASKS[type(row)], (row.id,), is_bulk=is_bulk)
 
 
 def _before_commit(session: Session) -> None:
@@ -44,20 +50,30 @@ def _before_commit(session: Session) -> None:
 def _after_commit(session: Session) -> None:
     if session.in_nested_transaction():
         return  # a savepoint was released: the promise is not made yet
-    queued: dict[str, list[int]] = session.info.pop(_QUEUED, {})
+    queued = take_queued(session)
     forget_settings()
     forget_happenings()
-    for task, ids in queued.items():
+    bulk = [id_ for entry in queued if entry.is_bulk for id_ in entry.ids]
+    # What somebody waits for goes first.
+    _hand_over(entry for entry in queued if not entry.is_bulk)
+    if len(bulk) > _MAX_BULK_IDS:
+        ask_to_drain()
+    else:
+        hand_over(bulk)
+
+
+def _hand_over(queued: Iterable[Queued]) -> None:
+    by_task: dict[str, list[int]] = {}
+    for entry in queued:
+        by_task.setdefault(entry.task, []).extend(entry.ids)
+    for task, ids in by_task.items():
         hand_over(ids, task)
 
 
 def _after_rollback(session: Session, previous: Any) -> None:
-    if previous.nested:
-        # What it had queued is gone from the table: handing over those ids will find nothing.
-        forget_activities(session, previous)
-        forget_happenings()
-        return
-    forget_activities(session)
-    session.info.pop(_QUEUED, None)
-    forget_settings()
+    savepoint = previous if previous.nested else None
+    forget_activities(session, savepoint)
+    forget_queued(session, savepoint)
     forget_happenings()
+    if savepoint is None:
+        forget_settings()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import event, text
 
-from app.api.helpers.mail import send_email_with_action
+from app.api.helpers.mail import send_email_with_action, send_emails
 from app.api.helpers.recipients import recipients
 from app.api.helpers.system_mails import MAIL_TEMPLATES
 from app.api.helpers.templates import render
@@ -30,6 +30,14 @@ _LINK: Final = "http://127.0.0.1:5000/events/{}/sessions/1"
 Context = dict[str, str]
 
 
+def in_bulk(contexts: Sequence[Context]) -> None:
+    """Queue a mail for each context with one call."""
+    send_emails(
+        NEW_SESSION,
+        ((each["email"], {"event_name": each["event_name"], "link": each["link"]}) for each in contexts),
+    )
+
+
 def languages_at_once(contexts: Sequence[Context]) -> None:
     """Ask for the languages of all addresses first, as our helpers for several people do; then a call for each."""
     everybody = recipients(*(context["email"] for context in contexts))
@@ -45,6 +53,7 @@ def one_by_one(contexts: Sequence[Context]) -> None:
 
 # Our ways to queue, the quickest first: each adds the mails of the contexts to the open transaction.
 OUR_WAYS: Final[dict[str, Callable[[Sequence[Context]], None]]] = {
+    "send_emails": in_bulk,
     "send_email_with_action, languages at once": languages_at_once,
     "send_email_with_action": one_by_one,
 }

@@ -80,7 +80,9 @@ def test_what_a_mail_has_reaches_sendgrid(admin: Api) -> None:
         "<p>Hello</p>",
         bcc=["ANA@example.org", "copy@example.org"],
         reply_to=["one@example.org", "two@example.org"],
-        attachments=[MailAttachment(name="a.ics", content_type="text/calendar; method=REQUEST", content=b"BEGIN")],
+        attachments=[
+            MailAttachment(name="a.ics", content_type="text/calendar; method=REQUEST", content=b"BEGIN:VCALENDAR\r\n")
+        ],
     )
     db.session.commit()
     with SendGridServer() as server:

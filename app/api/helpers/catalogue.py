@@ -30,6 +30,7 @@ class Action:
         helper: the function that makes it.
         critical: whether it cannot be switched off.
         secret: the placeholder that only its recipient may read.
+        lane: `bulk` for what goes to many and lets others pass; a notification has none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Action:
     helper: str
     critical: bool = False
     secret: str | None = None
+    lane: str = ""
 
 
 def mail_actions() -> Iterator[Action]:
@@ -57,6 +59,7 @@ def mail_actions() -> Iterator[Action]:
             helper=helpers[name],
             critical=entry.get("critical", False),
             secret=entry.get("secret"),
+            lane="bulk" if entry.get("bulk") else "transactional",
         )
 
 

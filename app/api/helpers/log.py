@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import insert
 from sqlalchemy.orm import Session, SessionTransaction
 
+from app.api.helpers.queued import is_within
 from app.api.helpers.templates import one_line
 from app.api.viewer import current_viewer
 from app.models import Activity, User, db
@@ -21,6 +22,7 @@ _ENTRIES: Final = "usher.activities"
 # The wording of the two templates that Open Event's clients search for is part of the API.
 ACTIVITIES: Final[dict[str, str]] = {
     "mail_event": "Email to {email} for {action}: {subject}",
+    "mails_event": "Email to {count} recipients for {action}: {subject}",
     "notification_event": "Notification to {user} for {action}: {title}",
     "create_user": "User {user} registered",
     "update_user_email": "User {user} changed the address from {old} to {new}",
@@ -74,13 +76,7 @@ def forget_activities(session: Session, savepoint: SessionTransaction | None = N
     """Drop the sentences of a transaction, or only of a savepoint and those within it, that was rolled back."""
     entries = session.info.pop(_ENTRIES, ())
     if savepoint is not None:
-        session.info[_ENTRIES] = [entry for entry in entries if not _is_within(entry[0], savepoint)]
-
-
-def _is_within(transaction: SessionTransaction | None, savepoint: SessionTransaction) -> bool:
-    while transaction is not None and transaction is not savepoint:
-        transaction = transaction.parent
-    return transaction is savepoint
+        session.info[_ENTRIES] = [entry for entry in entries if not is_within(entry[0], savepoint)]
 
 
 def _describe(value: str | int | User) -> str:

@@ -6,17 +6,20 @@ All of them only add rows to the caller's transaction and never talk to the netw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import uuid4
+from datetime import datetime
 
-from app.api.helpers.addresses import AddressError, check_address
-from app.api.helpers.log import record_activity
+from app.api.helpers.addresses import AddressError
+from app.api.helpers.attachments import attachment
+from app.api.helpers.batches import create_batch
+from app.api.helpers.many_mails import send_emails, send_emails_formatted
+from app.api.helpers.queueing import AT_ONCE, Addresses, Sending, queue, render_for
 from app.api.helpers.recipients import Recipient, recipient
-from app.api.helpers.settings import get_settings, mail_is_on
-from app.api.helpers.system_mails import MAIL_TEMPLATES
-from app.api.helpers.templates import MASK, Rendered, html_to_text, one_line, render
+from app.api.helpers.sending_errors import AttachmentError, KeyReusedError, SendingError
+from app.api.helpers.settings import get_settings
+from app.api.helpers.templates import MASK, Rendered, html_to_text, one_line
 from app.api.helpers.wording import amount_of, cancellation_of, names_of, time_of
-from app.language import Moment, Money, Value, Word, best_language
-from app.models import EventInvoice, Mail, Order, Session, User, db
+from app.language import Moment, Money, Value, Word
+from app.models import EventInvoice, Mail, Order, Session, User
 from app.models.mail import (
     AFTER_EVENT,
     EVENT_EXPORT_FAIL,
@@ -44,21 +47,26 @@ from app.models.mail import (
     USER_REGISTER,
     USER_REGISTER_WITH_PASSWORD,
     MailAttachment,
+    MailBatch,
 )
 
-Addresses = str | Sequence[str] | None
 # Whom a mail goes to; where it is written in words of ours, in that person's language.
 To = str | User | Recipient
 
 
-def send_email(  # noqa: PLR0913, PLR0917 - Open Event's signature, which other resources call
+def send_email(  # noqa: PLR0913, PLR0917 - Open Event's signature, which other resources call, and how it is to go
     to: To,
     action: str,
     subject: str,
     html: str,
     bcc: Addresses = None,
     reply_to: Addresses = None,
-    attachments: Sequence[MailAttachment] = (),
+    attachments: Sequence[MailAttachment] | None = (),
+    *,
+    key: str | None = None,
+    send_at: datetime | None = None,
+    lane: int | None = None,
+    batch: MailBatch | None = None,
 ) -> Mail | None:
     """Queue a mail.
 
@@ -67,39 +75,47 @@ def send_email(  # noqa: PLR0913, PLR0917 - Open Event's signature, which other 
         action: what kind of thing happened: one of the constants in `app.models.mail`, or your own.
         subject: one line; control characters and line breaks are taken out.
         html: the message; values of other people in it must be escaped (the functions below do that).
-        bcc: further recipients whom nobody sees.
+        bcc: further recipients whom nobody sees, at most 100; for more see `send_emails`.
         reply_to: where answers go, one address or several.
-        attachments: files, with their bytes.
+        attachments: files, each made by `attachment`.
+        key: what the caller calls this message: one message for one key, however often it is asked for.
+        send_at: when it is to leave, with a timezone; by default at once, which is milliseconds after the commit.
+        lane: `TRANSACTIONAL` or `BULK`; by default the action's.
+        batch: the batch that it belongs to (see `create_batch`).
 
     Returns:
-        The row, in the caller's session and not committed; None if the admins switched this action's mails off.
+        The row, in the caller's session and not committed; the row that is there, if its key is; None if the admins
+        switched this action's mails off.
 
     Raises:
         AddressError: an address cannot be one (it is empty, has a line break, or is two addresses).
+        KeyReusedError: the key stands for another message.
+        AttachmentError: an essential file cannot go.
+        SendingError: there are too many addresses, or `send_at` cannot be.
     """
+    sending = Sending(bcc, reply_to, attachments or (), key, send_at, lane, batch)
     rendered = Rendered(line=one_line(subject), html=html, text=html_to_text(html))
-    mail = _queue(recipient(to), action, rendered)
-    if mail is not None:
-        mail.bcc = _addresses(bcc)
-        mail.reply_to = _addresses(reply_to)
-        mail.attachments = list(attachments or ())
-    return mail
+    return queue(recipient(to), action, rendered, sending, (rendered.line, html))
 
 
-def send_email_with_action(to: To, action: str, **values: Value) -> Mail | None:
+def send_email_with_action(to: To, action: str, sending: Sending = AT_ONCE, /, **values: Value) -> Mail | None:
     """Queue a mail in the words of `MAILS[action]`, in the recipient's language, filled with `values`.
 
     Where the words have `{email}` and no value is given for it, it is the recipient's address.
 
+    Args:
+        to: an address, a user, or an address with its language.
+        action: a key of `MAILS`.
+        sending: how it is to go: by default at once, in the action's lane.
+        values: what stands in the template's braces.
+
     Raises:
         TemplateError: a value is missing, or one has no place in the template.
-        AddressError: see `send_email`.
+        AddressError: see `send_email`, as for the errors of `sending`.
     """
     who = recipient(to)
-    template = MAIL_TEMPLATES[action][best_language(who.language)]
-    if "email" in template.placeholders:
-        values.setdefault("email", who.address)
-    return _queue(who, action, render(template, values, who.language))
+    rendered, said = render_for(who, action, values)
+    return queue(who, action, rendered, sending, said)
 
 
 # --- accounts
@@ -257,28 +273,19 @@ def _time_of(order: Order) -> Value:
     return Moment(order.event.starts_at, order.event.timezone)
 
 
-def _queue(to: Recipient, action: str, rendered: Rendered) -> Mail | None:
-    if not mail_is_on(action):
-        return None
-    mail = Mail(
-        recipient=to.address,
-        language=best_language(to.language),
-        action=action,
-        subject=rendered.line or action,
-        message=rendered.html,
-        text=rendered.text or rendered.line or action,
-        secret=rendered.secret,
-        message_id=f"{uuid4().hex}@{get_settings().email_from.rpartition('@')[2]}",
-    )
-    db.session.add(mail)
-    record_activity("mail_event", email=to.address, action=action, subject=mail.subject)
-    return mail
-
-
-def _addresses(value: Addresses) -> list[str]:
-    """One address, several, or none, as a list without repetitions."""
-    several = [value] if isinstance(value, str) else list(value or ())
-    return list(dict.fromkeys(check_address(address) for address in several))
-
-
-__all__ = ["MASK", "AddressError", "MailAttachment", "send_email", "send_email_with_action"]
+__all__ = [
+    "AT_ONCE",
+    "MASK",
+    "AddressError",
+    "AttachmentError",
+    "KeyReusedError",
+    "MailAttachment",
+    "Sending",
+    "SendingError",
+    "attachment",
+    "create_batch",
+    "send_email",
+    "send_email_with_action",
+    "send_emails",
+    "send_emails_formatted",
+]

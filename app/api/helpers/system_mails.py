@@ -136,6 +136,7 @@ MAILS: Final[dict[str, MailTemplate]] = {
             "<p><strong>{event_name}</strong> is now visible to everybody.</p>"
             "<p><a class='button' href='{link}'>Look at the event</a></p>"
         ),
+        "bulk": True,
     },
     NEXT_EVENT: {
         "recipient": "Owner, Organizer, Coorganizer, Speaker",
@@ -146,6 +147,7 @@ MAILS: Final[dict[str, MailTemplate]] = {
             "<p>this is next for you: {up_coming_events}.</p>"
             "<p><a class='button' href='{link}'>Look at the event</a></p>"
         ),
+        "bulk": True,
     },
     AFTER_EVENT: {
         "recipient": "Owner, Organizer, Coorganizer, Speaker",
@@ -154,6 +156,7 @@ MAILS: Final[dict[str, MailTemplate]] = {
         "message": msg(
             "<p>Hello {email},</p><p>thank you for making it happen. What is next for you: {upcoming_events}.</p>"
         ),
+        "bulk": True,
     },
     # --- sessions
     NEW_SESSION: {
@@ -281,6 +284,7 @@ MAILS: Final[dict[str, MailTemplate]] = {
             "<strong>{amount}</strong>.</p>"
             "<p><a class='button' href='{payment_url}'>Pay the invoice</a></p>"
         ),
+        "bulk": True,
     },
     MONTHLY_PAYMENT_FOLLOWUP_EMAIL: {
         "recipient": "Owner",
@@ -292,6 +296,7 @@ MAILS: Final[dict[str, MailTemplate]] = {
             "<strong>{amount}</strong>. If you have paid {app_name} in the meantime, do nothing.</p>"
             "<p><a class='button' href='{payment_url}'>Pay the invoice</a></p>"
         ),
+        "bulk": True,
     },
 }
 
@@ -301,3 +306,5 @@ MAIL_TEMPLATES: Final[dict[str, dict[str, Compiled]]] = {
     for action, entry in MAILS.items()
 }
 CRITICAL: Final = frozenset(action for action, entry in MAILS.items() if entry.get("critical"))
+# Those that go to many and that nobody waits for: in the lane behind the others.
+IN_BULK: Final = frozenset(action for action, entry in MAILS.items() if entry.get("bulk"))

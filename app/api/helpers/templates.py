@@ -47,7 +47,8 @@ class NotifTemplate(TypedDict):
 class MailTemplate(TypedDict):
     """What `MAILS` holds for an action.
 
-    `secret` names the placeholder that only its recipient may read; a `critical` mail cannot be switched off.
+    `secret` names the placeholder that only its recipient may read; a `critical` mail cannot be switched off; a `bulk`
+    one goes to many, and lets those pass that somebody waits for.
     """
 
     recipient: str
@@ -56,6 +57,7 @@ class MailTemplate(TypedDict):
     message: str
     secret: NotRequired[str]
     critical: NotRequired[bool]
+    bulk: NotRequired[bool]
 
 
 @dataclass(frozen=True)

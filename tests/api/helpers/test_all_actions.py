@@ -23,7 +23,8 @@ from tests.conftest import People
 from tests.support.hostile import HOSTILE, assert_closed, assert_one_line, tags
 
 Helper = Callable[..., Any]
-GENERAL = {"send_email", "send_email_with_action", "send_notification", "send_notification_with_action"}
+GENERAL = {"send_email", "send_email_with_action", "send_emails", "send_emails_formatted"}
+GENERAL |= {"send_notification", "send_notification_with_action"}
 TIME = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 
 
