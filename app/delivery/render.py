@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -64,17 +64,20 @@ def frame(content: Content, sender: Sender, secret: str | None = None) -> Conten
     body, text = content.html, content.text
     if secret:
         body, text = body.replace(MASK, escape(secret)), text.replace(MASK, secret)
-    why = translate(WHY, content.language).replace("{app_name}", sender.app_name)
-    html = _layout().format(
-        lang=content.language,
-        dir=direction(content.language),
-        subject=escape(content.subject),
-        app_name=escape(sender.app_name),
-        frontend_url=escape(sender.frontend_url),
-        why=escape(why),
-        body=body,
-    )
+    html = _layout().format(subject=escape(content.subject), body=body, **_surroundings(content.language, sender))
     return replace(content, html=html, text=f"{text}\n\n-- \n{sender.app_name} <{sender.frontend_url}>\n")
+
+
+@lru_cache(maxsize=64)
+def _surroundings(language: str, sender: Sender) -> dict[str, str]:
+    """What stands around every mail of a language, kept since it changes with the settings only."""
+    return {
+        "lang": language,
+        "dir": direction(language),
+        "app_name": escape(sender.app_name),
+        "frontend_url": escape(sender.frontend_url),
+        "why": escape(translate(WHY, language).replace("{app_name}", sender.app_name)),
+    }
 
 
 def _decrypt(secret: str) -> str:

@@ -25,6 +25,12 @@ class MailMessage(Message):
     sets is written: author, to, reply, subject, date, headers, a text, HTML, and attachments in base64.
     """
 
+    # marrow's own watches every change for the sake of what it keeps of the bytes; these are always made anew.
+    __setattr__ = object.__setattr__
+
+    def __str__(self) -> str:
+        return bytes(self).decode("ascii")
+
     def __bytes__(self) -> bytes:
         """The message with CRLF at the end of every line, all of it ASCII."""
         content = _text(_PLAIN, self.plain)

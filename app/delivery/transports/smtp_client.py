@@ -35,27 +35,26 @@ class _Lines:
         self._deadline = time.monotonic() + seconds
         self._left = _MAX_REPLY
 
-    def readline(self, limit: int) -> bytes:
-        """The next line, cut off at the limit; nothing if the connection ended before the line did.
+    def readline(self) -> bytes:
+        """The next line; nothing if the connection ended before the line did, since half a line is no answer.
 
         Raises:
             TimeoutError: the reply took too long.
             OSError: the connection broke, or the reply is endless.
         """
-        while (end := self._buffer.find(b"\n") + 1) == 0 and len(self._buffer) < limit:
+        while (end := self._buffer.find(b"\n") + 1) == 0 and len(self._buffer) <= self._left:
             seconds = self._deadline - time.monotonic()
             if seconds <= 0:
                 raise TimeoutError("no whole answer in time")
             self._sock.settimeout(seconds)
             chunk = self._sock.recv(4096)
             if not chunk:
-                return b""  # half a line is no answer
+                return b""
             self._buffer += chunk
-        end = min(end or limit, limit)
-        line, self._buffer = self._buffer[:end], self._buffer[end:]
-        self._left -= len(line)
+        self._left -= end or len(self._buffer)
         if self._left < 0:
             raise OSError("an answer without an end")
+        line, self._buffer = self._buffer[:end], self._buffer[end:]
         return line
 
     def close(self) -> None:
@@ -80,13 +79,29 @@ class Connection(smtplib.SMTP):
         return sock
 
     def getreply(self) -> tuple[int, bytes]:
-        """Read a reply, as `smtplib` does; but all of it in `timeout` seconds."""
+        """Read a reply as `smtplib` does, whose errors it raises; but all of it in `timeout` seconds.
+
+        Returns:
+            The code, or -1 if there is none; the text of all lines (RFC 5321, 4.2.1).
+        """
         if self.file is None:
             self.file = cast("Any", _Lines(cast("socket.socket", self.sock)))
-        cast("_Lines", self.file).begin(self.timeout)
-        reply = super().getreply()
+        lines = cast("_Lines", self.file)
+        lines.begin(self.timeout)
+        texts = []
+        try:
+            while line := lines.readline():
+                texts.append(line[4:].strip(b" \t\r\n"))
+                if line[3:4] != b"-" or not line[:3].isdigit():
+                    break
+        except OSError as error:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(f"Connection unexpectedly closed: {error}") from error
+        if not line:
+            self.close()
+            raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
         cast("socket.socket", self.sock).settimeout(self.timeout)  # reading has left what remained of it
-        return reply
+        return int(line[:3]) if line[:3].isdigit() else -1, b"\n".join(texts)
 
     def read_reply(self) -> Reply:
         """The next reply.

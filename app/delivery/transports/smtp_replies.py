@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from app.delivery.transports.base import (
@@ -44,8 +45,12 @@ _ADVICE: Final = {
 }
 
 
+@lru_cache(maxsize=32)
 def parse_reply(code: int, text: bytes) -> Reply:
-    """A reply from `smtplib`: its enhanced code is taken from its text, from each line of it."""
+    """A reply from `smtplib`: its enhanced code is taken from its text, from each line of it.
+
+    Kept, since a server says the same few words to almost every command.
+    """
     lines = text.decode("utf-8", "replace").split("\n")
     found = _ENHANCED.match(lines[0])
     enhanced = found[1] if found else None
