@@ -242,7 +242,7 @@ class MailEvent(Base):
     # What the provider sent, as it sent it.
     raw: Mapped[JsonObject | None] = mapped_column(JSONB)
     # What the mail is to be found by and told, while the mail is not known or its own outcome is not written yet.
-    about: Mapped[JsonObject | None] = mapped_column(JSONB)
+    about: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class MailCount(Base):

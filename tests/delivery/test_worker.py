@@ -138,7 +138,7 @@ def test_switching_the_service_takes_effect_in_the_running_worker_at_once(
     mails = usher.get("/v1/mails?sort=time")["data"]
     assert [mail["attributes"]["provider"] for mail in mails] == ["smtp", "sendgrid", None, "smtp"]
     assert len(usher.caught()) == 2
-    assert [mail["custom_args"] for mail in sendgrid.mails] == [{"mail_id": mails[1]["id"]}]
+    assert [mail["custom_args"]["mail_id"] for mail in sendgrid.mails] == [mails[1]["id"]]
     assert mails[1]["attributes"]["provider-message-id"] == "SG1"
 
 

@@ -114,7 +114,8 @@ def normalise(item: Any) -> MailEvent:
         provider_event_id=_event_id(item),
         provider_message_id=_message_id(item),
         mail_id=_mail_id(item),
-        message_id=message_id_in(_text(item, "smtp-id")),
+        # Our own word for it, which went along as a custom argument; `smtp-id` may be one of SendGrid's making.
+        message_id=message_id_in(_text(item, "message_id") or _text(item, "smtp-id")),
         code=code,
         enhanced=enhanced,
         text=text,

@@ -38,8 +38,8 @@ def _message(envelope: Envelope) -> dict[str, Any]:
             "Auto-Submitted": "auto-generated",  # RFC 3834: no out-of-office reply, please
             "X-Auto-Response-Suppress": "All",  # the same for Exchange
         },
-        # It comes back with every event that SendGrid tells of.
-        "custom_args": {"mail_id": str(envelope.mail_id)},
+        # They come back with every event that SendGrid tells of. The number alone may be another installation's, too.
+        "custom_args": {"mail_id": str(envelope.mail_id), "message_id": envelope.message_id},
         # Otherwise every link, also one with a token, leads through a server of SendGrid's that keeps it.
         "tracking_settings": {"click_tracking": {"enable": False, "enable_text": False}},
     }

@@ -103,7 +103,7 @@ class TestSendGridTransport(TransportContract):
     def test_a_mail_bears_its_id_and_its_action(self, provider: SendGridProvider) -> None:
         self.send(provider, mail_id=77, action="New Session Proposal")
         [mail] = provider.server.mails
-        assert mail["custom_args"] == {"mail_id": "77"}
+        assert mail["custom_args"] == {"mail_id": "77", "message_id": "mail.1@example.org"}
         assert mail["categories"] == ["New Session Proposal"]
 
     @pytest.mark.parametrize(("action", "label"), [("x" * 300, ["x" * 255]), ("Größe", None), ("", None)])
