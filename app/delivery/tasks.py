@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.claims import BATCH
+from app.delivery.inbound.record import join_pending
 from app.delivery.recovery import recover_lost, try_doubtful_again
 from app.delivery.retention import clean
 from app.delivery.sender import drain
@@ -60,7 +61,7 @@ def drain_due() -> None:
 
 @shared_task(name="usher.sweep")
 def sweep() -> None:
-    """Take back what dead workers held, try again what is in doubt, and start drains for what is due."""
+    """Take back what dead workers held, try again what is in doubt, start drains for what is due, join early events."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         lost = recover_lost(connection)
         again = try_doubtful_again(connection)
@@ -74,6 +75,8 @@ def sweep() -> None:
         )
     for _ in range(-(-due // BATCH)):
         celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
+    with db.engine.begin() as connection:
+        join_pending(connection)
 
 
 @shared_task(name="usher.retention")

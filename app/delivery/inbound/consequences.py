@@ -22,6 +22,7 @@ _WITH_REASON: Final = frozenset({BOUNCED, COMPLAINED, REJECTED})
 _MOVE: Final = text(
     """
     UPDATE mails SET status = told.status, sent_at = coalesce(mails.sent_at, told.time), secret = NULL,
+        error_class = NULL, doubts = 0,
         provider_message_id = coalesce(mails.provider_message_id, told.provider_message_id),
         last_error = coalesce(told.reason, mails.last_error)
     FROM unnest(
