@@ -24,6 +24,7 @@ from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.events import EventDetail, EventList
 from app.api.health import health, metrics, ready
 from app.api.jsonapi.table import Permission, Route, register
+from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
 from app.api.notifications import (
     NotificationDetail,
     NotificationList,
@@ -150,6 +151,9 @@ V1: Final = (
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
     Route("mail_event_list", ["/mails/<int:mail_id>/events"], MailEventList, can(GET=admin)),
+    Route("mail_retry", ["/mail-retries"], retry_mails, can(POST=admin), is_jsonapi=True),
+    Route("mail_cancellation", ["/mail-cancellations"], cancel_mails, can(POST=admin), is_jsonapi=True),
+    Route("mail_settlement", ["/mail-settlements"], settle_mails, can(POST=admin), is_jsonapi=True),
     Route("settings", ["/settings"], SettingDetail, can(GET=admin)),
     Route("setting_detail", ["/settings/<int:id>"], SettingDetail, can(GET=admin, PATCH=admin)),
     Route("test_mail", ["/test-mail"], send_test_mail, can(POST=admin)),

@@ -30,7 +30,6 @@ class Deed:
     """One of the things that an operator does.
 
     Attributes:
-        name: of its resource in the API, and for messages.
         status: what the mails become.
         takes: the statuses of mails that it is for.
         assignments: what changes besides the status, as SQL.
@@ -39,7 +38,6 @@ class Deed:
         needs_message: whether the mail must still have all that is to be sent.
     """
 
-    name: str
     status: str
     takes: tuple[str, ...]
     assignments: str
@@ -54,7 +52,6 @@ def _leading_to(status: str) -> tuple[str, ...]:
 
 
 RETRY: Final = Deed(
-    name="retry",
     status=QUEUED,
     takes=_leading_to(QUEUED),
     assignments=_AGAIN,
@@ -62,8 +59,13 @@ RETRY: Final = Deed(
     rule="only failed, suppressed and uncertain mails can be tried again",
     needs_message=True,
 )
+# The same with all that match a filter: what may be in somebody's inbox already is not among those.
+RETRY_MATCHING: Final = replace(
+    RETRY,
+    takes=tuple(each for each in RETRY.takes if each != UNCERTAIN),
+    rule="a filter is for failed and suppressed mails; an uncertain one, which may have arrived, is named by its id",
+)
 CANCEL: Final = Deed(
-    name="cancellation",
     status=CANCELLED,
     takes=_leading_to(CANCELLED),
     assignments="secret = NULL",
@@ -74,18 +76,14 @@ _ONLY_UNCERTAIN: Final = "only uncertain mails can be settled"
 # By the outcome that the operator has found out, or wants.
 SETTLE: Final = {
     SENT: Deed(
-        name="settlement",
         status=SENT,
         takes=(UNCERTAIN,),
         assignments="sent_at = coalesce(sent_at, now()), secret = NULL, error_class = NULL, last_error = NULL",
         said="Settled as sent",
         rule=_ONLY_UNCERTAIN,
     ),
-    "retry": replace(
-        RETRY, name="settlement", takes=(UNCERTAIN,), said="Settled, to be tried again", rule=_ONLY_UNCERTAIN
-    ),
+    "retry": replace(RETRY, takes=(UNCERTAIN,), said="Settled, to be tried again", rule=_ONLY_UNCERTAIN),
     FAILED: Deed(
-        name="settlement",
         status=FAILED,
         takes=(UNCERTAIN,),
         assignments="last_error = :text",

@@ -8,17 +8,20 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
     SmallInteger,
     String,
     Text,
+    case,
     desc,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId, CreatedAt, JsonObject, one_of, utc_now
@@ -79,6 +82,7 @@ WAITING = (SCHEDULED, QUEUED, DEFERRED)
 OVER = (SENT, DELIVERED, BOUNCED, COMPLAINED, REJECTED, FAILED, SUPPRESSED, CANCELLED)
 # The lanes: what somebody waits for overtakes what goes to thousands.
 TRANSACTIONAL, BULK = 0, 1
+LANE_NAMES: Final = {TRANSACTIONAL: "transactional", BULK: "bulk"}
 # A mail that could not be sent in this time is given up.
 GIVE_UP_AFTER: Final = timedelta(hours=24)
 _GIVE_UP_AT: Final = text("now() + interval '24 hours'")
@@ -168,6 +172,16 @@ class Mail(Base):
     error_class: Mapped[str | None] = mapped_column(String(16))
     last_error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def lane_name(self) -> str:
+        """The lane in words."""
+        return LANE_NAMES[self.lane]
+
+    @lane_name.inplace.expression
+    @classmethod
+    def _lane_name(cls) -> ColumnElement[str]:
+        return case(LANE_NAMES, value=cls.lane)
 
     happening: Mapped[Happening | None] = relationship()
     batch: Mapped[MailBatch | None] = relationship()

@@ -67,6 +67,7 @@ INVITE, OF_INVITE = {"email": "kim@example.org"}, {"speakers-call": {"type": "sp
 ACCEPT_INVITE = "/v1/role-invites/accept-invite"
 ROLE_INVITE = {"email": "new@example.org", "role-name": "moderator", "status": "pending"}
 ANSWER = {"email": "speaker@example.org", "role-name": "moderator", "status": "pending"}
+FAILED = [{"or": [{"name": "status", "op": "in", "val": ["failed"]}, {"name": "attempts", "op": "ge", "val": 3}]}]
 OF_SESSION = {"event": one("event"), "speakers": [one("speaker")]}
 
 # Who sends what where. An id stands in braces.
@@ -113,6 +114,9 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
         document("role-invite", ANSWER, "{invite}", event=one("event")),
     ),
     ("anonymous", "POST", ACCEPT_INVITE, {"data": {"token": "x", "password": PASSWORD}}),
+    ("admin", "POST", "/v1/mail-retries", document("mail-retry", {"ids": ["{mail}"], "reason": "Mended"})),
+    ("admin", "POST", "/v1/mail-cancellations", document("mail-cancellation", {"filter": FAILED, "reason": None})),
+    ("admin", "POST", "/v1/mail-settlements", document("mail-settlement", {"ids": ["{mail}"], "outcome": "sent"})),
     ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
     ("admin", "PATCH", "/v1/message-settings/1", document("message-setting", SWITCHES, "1")),
 ]

@@ -10,6 +10,7 @@ import pytest
 from app.api.helpers.mail import send_email
 from app.models import Mail, db
 from app.models.base import utc_now
+from app.models.mail import BULK
 from tests.conftest import People
 from tests.support.api import Api
 
@@ -19,12 +20,17 @@ ATTRIBUTES = {
     "action",
     "subject",
     "message",
+    "language",
     "status",
+    "lane",
     "attempts",
+    "retries",
     "provider",
     "provider-message-id",
+    "error-class",
     "last-error",
     "next-attempt-at",
+    "give-up-at",
     "sent-at",
 }
 
@@ -44,6 +50,7 @@ def test_the_log_has_the_contracts_attributes_newest_first(api: Api, people: Peo
     assert item["type"] == "mail"
     assert set(item["attributes"]) == ATTRIBUTES
     assert (item["attributes"]["status"], item["attributes"]["attempts"]) == ("queued", 0)
+    assert (item["attributes"]["lane"], item["attributes"]["retries"]) == ("transactional", 0)
     assert item["attributes"]["sent-at"] is None
     assert answer.json["meta"] == {"count": 2}
     one = api.as_(people.user("second@example.org", admin=True)).get(f"/v1/mails/{made[0].id}").json["data"]
@@ -81,6 +88,12 @@ def test_the_admin_pages_query_of_ember(api: Api, people: People) -> None:
         ("next-attempt-at", "gt", "2026-01-01T00:00:00Z"),
         ("action", "in", ["Test"]),
         ("provider", "eq", "smtp"),
+        ("lane", "eq", "bulk"),
+        ("lane", "startswith", "b"),
+        ("retries", "eq", 3),
+        ("error-class", "eq", "connection"),
+        ("give-up-at", "lt", "2099-01-01T00:00:00Z"),
+        ("language", "eq", "en"),
     ],
 )
 def test_what_is_shown_can_be_searched(api: Api, people: People, name: str, op: str, value: object) -> None:
@@ -88,6 +101,7 @@ def test_what_is_shown_can_be_searched(api: Api, people: People, name: str, op: 
     assert mail is not None
     mail.status, mail.attempts, mail.last_error, mail.provider = "deferred", 2, "connection refused", "smtp"
     mail.next_attempt_at = utc_now() + timedelta(days=300)
+    mail.lane, mail.retries, mail.error_class = BULK, 3, "connection"
     db.session.commit()
     query = json.dumps([{"name": name, "op": op, "val": value}])
     assert api.as_(people.admin()).get("/v1/mails", filter=query, sort=f"-{name}").json["meta"]["count"] == 1

@@ -130,6 +130,10 @@ POST   /v1/role-invites/accept-invite                           400   400   400 
 GET    /v1/mails                                                401   403   403   403   403   200
 GET    /v1/mails/{mail}                                         401   403   403   403   403   200
 GET    /v1/mails/{mail}/events                                  401   403   403   403   403   200
+POST   /v1/mail-retries                                         401   403   403   403   403   200
+POST   /v1/mail-cancellations                                   401   403   403   403   403   200
+# The mail does not wait any more, so nothing is changed.
+POST   /v1/mail-settlements                                     401   403   403   403   403   200
 GET    /v1/settings                                             401   403   403   403   403   200
 GET    /v1/settings/1                                           401   403   403   403   403   200
 PATCH  /v1/settings/1                                           401   403   403   403   403   200
@@ -247,6 +251,14 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
             "data": {"type": "attendee", "attributes": {"firstname": "New"}, "relationships": {"event": event}},
         },
         "/v1/orders": {"data": {"type": "order", "relationships": {"event": event}}},
+        **{
+            f"/v1/mail-{plural}": {"data": {"type": f"mail-{one}", "attributes": {"ids": [str(ids["mail"])], **more}}}
+            for plural, one, more in (
+                ("retries", "retry", {}),
+                ("cancellations", "cancellation", {}),
+                ("settlements", "settlement", {"outcome": "sent"}),
+            )
+        },
         "/v1/role-invites": {
             "data": {
                 "type": "role-invite",

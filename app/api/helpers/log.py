@@ -40,16 +40,17 @@ ACTIVITIES: Final[dict[str, str]] = {
     "update_event_invoice": "Invoice {invoice} is {status}",
     "update_settings": "Settings changed: {names}",
     "test_mail": "Test mail to {email} by {service}: {outcome}",
+    "change_mails": "{deed}: {mails}",
     "update_message_setting": "Message setting of {action} changed",
 }
 
 
-def record_activity(template: str, login_user: User | None = None, **values: str | int | User) -> None:
+def record_activity(template: str, login_user: User | str | None = None, **values: str | int | User) -> None:
     """Add a sentence to the activity log: it is written when the caller's transaction is committed, and only then.
 
     Args:
         template: a key of `ACTIVITIES`.
-        login_user: who did it; by default the caller of the request, or "Anonymous".
+        login_user: who did it; by default the caller of the request, or "Anonymous"; a text names a command.
         values: what the sentence needs; a user is written as `address (id)`.
 
     Raises:

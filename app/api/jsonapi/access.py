@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, false, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, QueryableAttribute
 
 from app.api.jsonapi.exceptions import NotFound
 from app.api.viewer import Viewer
@@ -58,7 +58,8 @@ class ResourceType:
         type_: the name of the type in documents.
         schema: how its attributes and relationships are read and written.
         access: who may know what; names the table.
-        columns: attributes that are another table's, by Python name, for example `{"title": Happening.title}`.
+        columns: attributes that are another table's or computed, by Python name, for example
+            `{"title": Happening.title}`.
         joins: the to-one relationships that lead to those tables; they are loaded together with each row.
         is_story: whether a list is read from its beginning: the oldest comes first unless the query sorts.
     """
@@ -66,7 +67,7 @@ class ResourceType:
     type_: str
     schema: type[Schema]
     access: Access[Any]
-    columns: Mapping[str, InstrumentedAttribute[Any]] = field(default_factory=dict)
+    columns: Mapping[str, QueryableAttribute[Any]] = field(default_factory=dict)
     joins: tuple[InstrumentedAttribute[Any], ...] = ()
     is_story: bool = False
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, QueryableAttribute
 
 from app.api.jsonapi.access import ResourceType, find_type
 from app.api.jsonapi.schema import ToOne
@@ -39,7 +39,7 @@ class Attribute:
         is_private: whether only some callers may read it.
     """
 
-    column: InstrumentedAttribute[Any]
+    column: QueryableAttribute[Any]
     via: InstrumentedAttribute[Any] | None
     is_private: bool
 
@@ -122,7 +122,7 @@ def _fetch(
     return statement.correlate(resource_type.model).scalar_subquery()
 
 
-def _way_to(resource_type: ResourceType, column: InstrumentedAttribute[Any]) -> InstrumentedAttribute[Any] | None:
+def _way_to(resource_type: ResourceType, column: QueryableAttribute[Any]) -> InstrumentedAttribute[Any] | None:
     return next((join for join in resource_type.joins if join.property.mapper.class_ is column.class_), None)
 
 

@@ -23,7 +23,7 @@ from app.api.jsonapi.fields import (
     WholeNumber,
 )
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
-from app.models import MessageSettings
+from app.models import Mail, MessageSettings
 from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS, UNCERTAIN_MAILS
 
 # The largest limits of a mail service, far above any real one; and the longest that mails are kept, a hundred years.
@@ -44,12 +44,17 @@ class MailSchema(Schema):
     action = Text(255, dump_only=True)
     subject = Text(10_000, dump_only=True)
     message = Text(1_000_000, dump_only=True)
+    language = Text(35, dump_only=True)
     status = Text(16, dump_only=True)
+    lane = Text(16, attribute="lane_name", dump_only=True)
     attempts = WholeNumber(dump_only=True)
+    retries = WholeNumber(dump_only=True)
     provider = Text(32, dump_only=True)
     provider_message_id = Text(1000, dump_only=True)
+    error_class = Text(16, dump_only=True)
     last_error = Text(10_000, dump_only=True)
     next_attempt_at = Timestamp(dump_only=True)
+    give_up_at = Timestamp(dump_only=True)
     sent_at = Timestamp(dump_only=True)
 
     events = ToMany("mail-event", related_view="v1.mail_event_list", dump_only=True)
@@ -197,7 +202,7 @@ class ActivitySchema(Schema):
     action = Text(100_000, dump_only=True)
 
 
-MAIL: Final = register_type(ResourceType("mail", MailSchema, MAILS))
+MAIL: Final = register_type(ResourceType("mail", MailSchema, MAILS, columns={"lane": Mail.lane_name}))
 MAIL_EVENT: Final = register_type(ResourceType("mail-event", MailEventSchema, MAIL_EVENTS, is_story=True))
 SETTING: Final = register_type(ResourceType("setting", SettingSchema, SETTINGS))
 MESSAGE_SETTING: Final = register_type(ResourceType("message-setting", MessageSettingSchema, MESSAGE_SETTINGS))
