@@ -6,10 +6,12 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import heartbeat_sent, worker_process_init, worker_process_shutdown, worker_shutdown
 
 from app import create_app
+from app.delivery.heartbeat import WORKERS, leave, note
 from app.delivery.services import close_transport
+from app.delivery.shared_redis import shared_redis
 from app.memory import settle
 from app.models import db
 from config import ConfigurationError
@@ -34,3 +36,15 @@ def begin_process(**_: Any) -> None:
 def end_process(**_: Any) -> None:
     """Say goodbye to the mail server."""
     close_transport()
+
+
+@heartbeat_sent.connect
+def show_life(sender: Any, **_: Any) -> None:
+    """A worker that is connected shows every two seconds that it lives, also while its processes are busy."""
+    note(shared_redis(flask_app.config["USHER"].redis_url), WORKERS, sender.eventer.hostname)
+
+
+@worker_shutdown.connect
+def end_worker(sender: Any, **_: Any) -> None:
+    """A worker that ends as it should is not waited for."""
+    leave(shared_redis(flask_app.config["USHER"].redis_url), WORKERS, sender.hostname)

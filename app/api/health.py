@@ -1,4 +1,4 @@
-"""What the operator's probes ask: does the process live, can it work, and what does it count."""
+"""What the operator's probes ask: does the process live, and can it, with all that it needs, do its work."""
 
 from __future__ import annotations
 
@@ -7,67 +7,56 @@ from typing import Final
 
 import redis
 from flask import Response, jsonify
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.helpers.settings import get_config
+from app.delivery.heartbeat import HEARD_WITHIN, WORKERS, heard
 from app.models import db
-from app.models.mail import DEFERRED, FAILED, QUEUED, SCHEDULED, SENDING, UNCERTAIN
 
 log = logging.getLogger(__name__)
 
-# The statuses that somebody or something still has to do with.
-_OPEN: Final = (SCHEDULED, QUEUED, SENDING, DEFERRED, FAILED, UNCERTAIN)
-_QUEUE: Final = text(
-    """
-    SELECT status, count(*) AS mails, coalesce(extract(epoch FROM now() - min(time)), 0) AS oldest
-    FROM mails WHERE status = ANY(:statuses) GROUP BY status
-    """
-)
+OK: Final = "ok"
 
 
 def health() -> Response:
     """The process answers."""
-    return jsonify(status="ok")
+    return jsonify(status=OK)
 
 
 def ready() -> tuple[Response, int]:
-    """Whether database and broker answer: 200, or 503 naming the one that does not."""
-    checks = {"database": _database(), "broker": _broker()}
-    good = all(checks.values())
-    shown = {name: "ok" if up else "unreachable" for name, up in checks.items()}
-    return jsonify(status="ok" if good else "unavailable", checks=shown), 200 if good else 503
+    """Whether database and broker answer and a worker was heard from: 200, or 503 naming what is missing."""
+    broker, worker = _broker_and_worker()
+    checks = {"database": _database(), "broker": broker, "worker": worker}
+    is_good = all(found == OK for found in checks.values())
+    return jsonify(status=OK if is_good else "unavailable", checks=checks), 200 if is_good else 503
 
 
-def metrics() -> Response:
-    """Prometheus metrics of the queue, counted from the table: the same whichever process answers."""
-    registry = CollectorRegistry()
-    depth = Gauge("usher_mails", "Mails in the table by status.", ["status"], registry=registry)
-    oldest = Gauge("usher_mails_oldest_seconds", "Age of the oldest mail by status.", ["status"], registry=registry)
-    for status in _OPEN:
-        depth.labels(status).set(0)
-        oldest.labels(status).set(0)
-    for row in db.session.execute(_QUEUE, {"statuses": list(_OPEN)}):
-        depth.labels(row.status).set(row.mails)
-        oldest.labels(row.status).set(float(row.oldest))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def _database() -> bool:
+def _database() -> str:
     try:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         log.warning("Not ready: the database does not answer (%s).", type(error).__name__)
-        return False
-    return True
+        return "unreachable"
+    return OK
 
 
-def _broker() -> bool:
+def _broker_and_worker() -> tuple[str, str]:
+    """Both are asked at the broker: without it nobody knows of a worker."""
     try:
-        with redis.Redis.from_url(get_config().redis_url, socket_connect_timeout=1, socket_timeout=1) as client:
-            client.ping()
+        with open_redis() as client:
+            workers = heard(client, WORKERS)
     except (redis.RedisError, OSError) as error:
         log.warning("Not ready: the broker does not answer (%s).", type(error).__name__)
-        return False
-    return True
+        return "unreachable", "unknown"
+    if min(workers.values(), default=HEARD_WITHIN) < HEARD_WITHIN:
+        return OK, OK
+    log.warning("Not ready: no worker was heard from in %.0f s.", HEARD_WITHIN)
+    return OK, "not heard from"
+
+
+def open_redis() -> redis.Redis:
+    """The broker, for one request: it is to answer within a second."""
+    options = {"socket_connect_timeout": 1, "socket_timeout": 1, "decode_responses": True}
+    client: redis.Redis = redis.Redis.from_url(get_config().redis_url, **options)
+    return client

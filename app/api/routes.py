@@ -22,9 +22,10 @@ from app.api.admin import (
 from app.api.attendees import AttendeeDetail, AttendeeList
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.events import EventDetail, EventList
-from app.api.health import health, metrics, ready
+from app.api.health import health, ready
 from app.api.jsonapi.table import Permission, Route, register
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
+from app.api.metrics import metrics
 from app.api.notifications import (
     NotificationDetail,
     NotificationList,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final, TypeVar
 
 import redis
@@ -78,3 +79,9 @@ class SharedRedis:
                 " counts its rates alone.",
                 type(error).__name__,
             )
+
+
+@cache
+def shared_redis(url: str) -> SharedRedis:
+    """This process's; its connection is made anew in a process that was forked."""
+    return SharedRedis(connect(url))

@@ -13,10 +13,12 @@ from sqlalchemy import text
 
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.claims import BATCH
+from app.delivery.heartbeat import SWEEP, SWEEPS, note
 from app.delivery.inbound.record import join_pending
 from app.delivery.recovery import recover_lost, try_doubtful_again
 from app.delivery.retention import clean
 from app.delivery.sender import drain
+from app.delivery.shared_redis import shared_redis
 from app.models import db
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ def sweep() -> None:
         celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
     with db.engine.begin() as connection:
         join_pending(connection)
+    note(shared_redis(current_app.config["USHER"].redis_url), SWEEPS, SWEEP)
 
 
 @shared_task(name="usher.retention")

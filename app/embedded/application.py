@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import urllib.error
 import urllib.request
@@ -93,13 +94,22 @@ class Application:
         self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
 
     def is_ready(self) -> bool:
-        """Whether the web server answers and reaches database and broker."""
+        """Whether the web server answers and reaches database and broker; the worker is not waited for."""
+        checks = self._checks()
+        return all(checks.get(part) == "ok" for part in ("database", "broker"))
+
+    def _checks(self) -> dict[str, str]:
+        """What `/ready` has found, also if something is missing; nothing, if it does not answer."""
         try:
             with _DIRECT.open(f"{self.url}/ready", timeout=5) as answer:
-                ready: bool = answer.status == 200  # noqa: PLR2004 - OK
-        except (urllib.error.URLError, OSError):
-            return False
-        return ready
+                document = json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                document = json.load(error)
+        except (urllib.error.URLError, OSError, ValueError):  # nobody, or something else, answers there
+            return {}
+        checks: dict[str, str] = document.get("checks", {})
+        return checks
 
     def _add(self, name: str, argv: list[str], env: Mapping[str, str] | None = None) -> None:
         self.stack.add(name, argv, env={**self.env, **(env or {})}, cwd=ROOT)

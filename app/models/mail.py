@@ -108,6 +108,8 @@ class Mail(Base):
             "lane",
             "next_attempt_at",
             "id",
+            # For counting them without a look at the table.
+            postgresql_include=["status"],
             postgresql_where=text("status IN ('scheduled', 'queued', 'deferred')"),
         ),
         # What a provider's event is about.

@@ -240,6 +240,7 @@ def upgrade() -> None:
         "mails",
         ["lane", "next_attempt_at", "id"],
         unique=False,
+        postgresql_include=["status"],
         postgresql_where=sa.text("status IN ('scheduled', 'queued', 'deferred')"),
     )
     op.create_index(

@@ -7,21 +7,17 @@ import socket
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.api.health import health, ready
-from app.api.helpers.mail import send_email
+from app.delivery.heartbeat import HEARD_WITHIN, WORKERS, leave, note
+from app.delivery.shared_redis import SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from app.models import db
-from app.models.base import utc_now
 
 
-def metrics(client: FlaskClient) -> dict[str, dict[str, float]]:
-    """The samples by name and status, as Prometheus's own parser reads them."""
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    families = text_string_to_metric_families(answer.text)
-    return {family.name: {each.labels["status"]: each.value for each in family.samples} for family in families}
+@pytest.fixture
+def shared(stack: EmbeddedStack) -> SharedRedis:
+    return SharedRedis(connect(stack.env["REDIS_URL"]))
 
 
 def test_the_process_answers(client: FlaskClient) -> None:
@@ -30,25 +26,47 @@ def test_the_process_answers(client: FlaskClient) -> None:
     assert answer.mimetype == "application/json"
 
 
-def test_ready_when_database_and_broker_answer(client: FlaskClient) -> None:
+def test_ready_when_database_and_broker_answer_and_a_worker_was_heard_from(
+    client: FlaskClient, shared: SharedRedis
+) -> None:
+    note(shared, WORKERS, "worker@host")
     answer = client.get("/ready")
     assert answer.status_code == 200
-    assert answer.json == {"status": "ok", "checks": {"database": "ok", "broker": "ok"}}
+    assert answer.json == {"status": "ok", "checks": {"database": "ok", "broker": "ok", "worker": "ok"}}
 
 
-def test_not_ready_without_the_broker_and_ready_again_after_it(client: FlaskClient, stack: EmbeddedStack) -> None:
+def test_not_ready_without_a_worker_or_when_it_was_heard_from_too_long_ago(
+    client: FlaskClient, shared: SharedRedis
+) -> None:
+    nobody = {"database": "ok", "broker": "ok", "worker": "not heard from"}
+    answer = client.get("/ready")
+    assert (answer.status_code, answer.json) == (503, {"status": "unavailable", "checks": nobody})
+    shared.client.hset(WORKERS, "worker@host", shared.client.time()[0] - HEARD_WITHIN - 1)
+    assert client.get("/ready").json["checks"] == nobody
+    note(shared, WORKERS, "other@host")
+    assert client.get("/ready").status_code == 200
+    leave(shared, WORKERS, "other@host")
+    assert client.get("/ready").status_code == 503
+    assert client.get("/health").status_code == 200
+
+
+def test_not_ready_without_the_broker_and_ready_again_after_it(
+    client: FlaskClient, stack: EmbeddedStack, shared: SharedRedis
+) -> None:
     stack.stop_part("valkey")
     try:
         away, alive = client.get("/ready"), client.get("/health")
     finally:
         stack.start_server("valkey")
     assert away.status_code == 503
-    assert away.json == {"status": "unavailable", "checks": {"database": "ok", "broker": "unreachable"}}
+    missing = {"database": "ok", "broker": "unreachable", "worker": "unknown"}
+    assert away.json == {"status": "unavailable", "checks": missing}
     assert alive.status_code == 200
+    note(shared, WORKERS, "worker@host")
     assert client.get("/ready").status_code == 200
 
 
-def test_not_ready_without_the_database(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_not_ready_without_the_database(app: Flask, database: None, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -60,22 +78,7 @@ def test_not_ready_without_the_database(app: Flask, caplog: pytest.LogCaptureFix
     lonely.add_url_rule("/health", view_func=health)
     answer = lonely.test_client().get("/ready")
     assert answer.status_code == 503
-    assert answer.json["checks"] == {"database": "unreachable", "broker": "ok"}
+    assert answer.json["checks"] == {"database": "unreachable", "broker": "ok", "worker": "not heard from"}
     assert lonely.test_client().get("/health").status_code == 200
     assert "database does not answer" in caplog.text
     assert "hidden-password" not in caplog.text + answer.text
-
-
-def test_metrics_count_the_queue_by_status(client: FlaskClient) -> None:
-    empty = metrics(client)
-    none = dict.fromkeys(("scheduled", "queued", "sending", "deferred", "failed", "uncertain"), 0)
-    assert empty["usher_mails"] == none
-    for number in range(3):
-        mail = send_email(f"user{number}@example.org", "Test", "Hi", "Hi")
-    assert mail is not None
-    mail.status, mail.time = "deferred", utc_now().replace(year=2020)
-    db.session.commit()
-    now = metrics(client)
-    assert now["usher_mails"] == {**none, "queued": 2, "deferred": 1}
-    assert now["usher_mails_oldest_seconds"]["deferred"] > 365 * 24 * 3600
-    assert now["usher_mails_oldest_seconds"]["failed"] == 0

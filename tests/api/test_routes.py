@@ -147,7 +147,8 @@ GET    /v1/admin/statistics/mails                               401   403   403 
 GET    /v1/activities                                           401   403   403   403   403   200
 GET    /v1/activities/{activity}                                401   403   403   403   403   200
 GET    /health                                                  200   200   200   200   200   200
-GET    /ready                                                   200   200   200   200   200   200
+# No worker runs beside these tests.
+GET    /ready                                                   503   503   503   503   503   503
 GET    /metrics                                                 200   200   200   200   200   200
 GET    /verify                                                  200   200   200   200   200   200
 POST   /verify                                                  400   400   400   400   400   400
