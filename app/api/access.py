@@ -13,6 +13,7 @@ from app.models import (
     Happening,
     Mail,
     MailEvent,
+    MailService,
     MessageSettings,
     Notification,
     PaperInvite,
@@ -227,6 +228,7 @@ NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
 MAILS = Access(Mail, only_admins)
 MAIL_EVENTS = Access(MailEvent, only_admins)
+MAIL_SERVICES = Access(MailService, only_admins)
 SETTINGS = Access(Setting, only_admins)
 MESSAGE_SETTINGS = Access(MessageSettings, only_admins)
 ACTIVITIES = Access(Activity, only_admins)

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from flask import Response
 from sqlalchemy import ColumnElement
 
 from app.api.helpers.log import record_activity
-from app.api.helpers.settings import get_config
 from app.api.helpers.system_mails import CRITICAL
-from app.api.helpers.templates import MASK
 from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
+from app.api.mail_services import check_service, try_again
 from app.api.schema.admin import ACTIVITY, MAIL, MAIL_EVENT, MESSAGE_SETTING, SETTING
 from app.api.viewer import Viewer
-from app.delivery import network
-from app.delivery.outcomes import wake
-from app.models import MessageSettings, Setting, db
+from app.models import MessageSettings, Setting
 from app.models.mail import MailEvent
-from app.models.setting import SETTING_ID, SMTP
-
-SECRETS = ("sendgrid_key", "smtp_password")
-# How long a request waits for the name server.
-_LOOK_UP_SECONDS: Final = 3.0
+from app.models.setting import SETTING_ID
 
 
 class MailList(ListResource):
@@ -64,34 +57,13 @@ class SettingDetail(DetailResource):
 
     def before_update(self, obj: Setting, data: dict[str, Any], viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """The asterisks written back change nothing; a new mail server must be one that may be connected to."""
-        for name in SECRETS:
-            if data.get(name) == MASK:
-                del data[name]
-        host, service = data.get("smtp_host"), data.get("email_service", obj.email_service)
-        # One that is not in use may be sent back as it was read.
-        if host and (host != obj.smtp_host or service == SMTP) and not get_config().allow_private_hosts:
-            _check_host(host)
+        check_service(obj, data)
 
     def after_update(self, obj: Setting, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
-        """Try the mails again that wait for better settings. The log has the names of what changed, never a value."""
+        """Try the service and the mails again. The log has the names of what changed, never a value."""
         if changes:
             record_activity("update_settings", names=", ".join(sorted(changes)))
-            wake(db.session.connection())
-
-
-def _check_host(host: str) -> None:
-    """Refuse a host in a private network now; one that is not known now is the transport's to check, at every mail.
-
-    Raises:
-        Unprocessable: it is one.
-    """
-    try:
-        network.check(host, network.look_up(host, 0, _LOOK_UP_SECONDS))
-    except network.PrivateHostError as error:
-        detail = f"{error}. Name a server in the public Internet, or let the operator set MAIL_ALLOW_PRIVATE_HOSTS."
-        raise Unprocessable(detail, pointer="/data/attributes/smtp-host") from error
-    except (OSError, ValueError):
-        return
+            try_again(obj.email_service)
 
 
 class MessageSettingList(ListResource):

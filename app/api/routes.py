@@ -25,6 +25,7 @@ from app.api.events import EventDetail, EventList
 from app.api.health import health, ready
 from app.api.jsonapi.table import Permission, Route, register
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
+from app.api.mail_services import MailServiceDetail, MailServiceList
 from app.api.metrics import metrics
 from app.api.notifications import (
     NotificationDetail,
@@ -157,6 +158,9 @@ V1: Final = (
     Route("mail_settlement", ["/mail-settlements"], settle_mails, can(POST=admin), is_jsonapi=True),
     Route("settings", ["/settings"], SettingDetail, can(GET=admin)),
     Route("setting_detail", ["/settings/<int:id>"], SettingDetail, can(GET=admin, PATCH=admin)),
+    Route("mail_service_list", ["/mail-services"], MailServiceList, can(GET=admin, POST=admin)),
+    Route("mail_service_detail", ["/mail-services/<int:id>"], MailServiceDetail,
+          can(GET=admin, PATCH=admin, DELETE=admin)),
     Route("test_mail", ["/test-mail"], send_test_mail, can(POST=admin)),
     Route("message_setting_list", ["/message-settings"], MessageSettingList, can(GET=admin)),
     Route("message_setting_detail", ["/message-settings/<int:id>"], MessageSettingDetail,

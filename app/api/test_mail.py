@@ -20,7 +20,7 @@ from app.auth.limits import TEST_MAILS_PER_ACCOUNT, caller_key, limiter
 from app.delivery.claims import ClaimedMail
 from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
-from app.delivery.services import DISABLED, Service, new_transport, read_service
+from app.delivery.services import DISABLED, Service, find_service, new_transport
 from app.delivery.transports.base import ConfigurationError, Envelope, Receipt, TransientError, TransportError
 from app.language import DEFAULT
 from app.models import db
@@ -35,9 +35,13 @@ _PATIENCE: Final = 15.0
 
 @limiter.limit(TEST_MAILS_PER_ACCOUNT, key_func=caller_key)
 def send_test_mail() -> Response:
-    """Send a mail: `{"recipient"}` gives `{"message", "provider", "provider-message-id", "response"}`."""
-    recipient = _recipient(read_json())
-    service = _service()
+    """Send a mail: `{"recipient"}` gives `{"message", "provider", "provider-message-id", "response"}`.
+
+    `service` names one of the further services; without it, it is the settings' own.
+    """
+    body = read_json()
+    recipient = _recipient(body)
+    service = _service(body.get("service"))
     db.session.rollback()  # no transaction waits for the mail server
     try:
         receipt = _send(service, to_envelope(_mail(service, recipient), service.sender))
@@ -48,7 +52,7 @@ def send_test_mail() -> Response:
     return jsonify(
         {
             "message": f"The test mail to {recipient} was taken.",
-            "provider": receipt.provider,
+            "provider": service.name,
             "provider-message-id": receipt.provider_message_id,
             "response": receipt.response,
         }
@@ -77,17 +81,22 @@ def _recipient(body: dict[str, Any]) -> str:
     return address
 
 
-def _service() -> Service:
-    """The mail service as the settings have it now, with less patience.
+def _service(name: Any) -> Service:
+    """The mail service as it is set now, with less patience; the settings' own, if none is named.
 
     Raises:
-        Conflict: it is switched off, or the settings lack something.
+        Unprocessable: there is none of this name.
+        Conflict: it is switched off, or it lacks something.
     """
+    if name is not None and not isinstance(name, str):
+        raise Unprocessable("service must be the name of a mail service.", pointer="/service")
     try:
-        service = read_service(db.session.connection(), get_config())
+        service = find_service(db.session.connection(), get_config(), name)
     except ConfigurationError as error:
         raise Conflict(str(error)) from error
-    if service.name == DISABLED or service.config is None:
+    if service is None:
+        raise Unprocessable("There is no mail service of this name.", pointer="/service")
+    if service.kind == DISABLED or service.config is None:
         raise Conflict("Mail is switched off: email-service is 'disable' in the settings.")
     return replace(service, config=replace(service.config, timeout=_TIMEOUT, data_timeout=_DATA_TIMEOUT))
 

@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from app.delivery.breaker import Breaker, Permit, is_of_the_service
 from app.delivery.buckets import Grant
 from app.delivery.rates import Rates
 from app.delivery.services import Service, Services, close_others, transport_for
 from app.delivery.shared_redis import SharedRedis, connect
-from app.delivery.transports.base import Envelope, Receipt, TransportConfig, TransportError
+from app.delivery.transports.base import ConnectionFailedError, Envelope, Receipt, TransportConfig, TransportError
 
 # Seconds in which a process asks a service last that failed in such a way, unless its settings change. It is not to
 # log in with a wrong password at every batch, nor to wait for a server that hangs until the breaker has opened.
@@ -62,10 +63,6 @@ def counters(redis_url: str) -> Counters:
     return Counters(Breaker(shared), Rates(shared))
 
 
-class NoWayError(Exception):
-    """No service may be asked now. The mail was not tried."""
-
-
 @dataclass(eq=False)
 class _Way:
     """The leave to send through a service; `left` is how many mails more, endless without a limit."""
@@ -77,7 +74,7 @@ class _Way:
 
 
 class Route:
-    """The way of one batch. To be closed, so that what it took and did not use is there for others.
+    """The way of one batch. At its end it gives back what it took and did not use.
 
     Args:
         services: as they are now.
@@ -123,15 +120,20 @@ class Route:
             The receipt, with the service's name as its provider.
 
         Raises:
-            TransportError: it was not sent; with `maybe_accepted`, nobody knows. Its `service` is who said so.
-            NoWayError: no service may be asked now.
+            TransportError: it was not sent, since no service may be asked now, or those that were have failed; with
+                `maybe_accepted`, nobody knows. Its `service` is who said so.
         """
         try:
             return self._send(envelope)
         finally:
             self._pending -= 1
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Give back what was not used."""
         for way in self._ways:
             self._give_back(way)
@@ -151,7 +153,7 @@ class Route:
             else:
                 return receipt if receipt.provider == way.service.name else replace(receipt, provider=way.service.name)
         if not failed:
-            raise NoWayError(_NOT_ASKED)
+            raise ConnectionFailedError(_NOT_ASKED)
         raise self._worth_waiting_for(envelope, [error for _, error in failed])
 
     def _candidates(self, failed: Sequence[tuple[_Way, TransportError]]) -> Iterator[_Way]:

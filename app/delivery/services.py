@@ -24,6 +24,9 @@ from config import Config
 
 DISABLED: Final = "disable"
 _UNLIMITED: Final = Limits()
+# Where the settings' own service is changed, and a further one.
+_OWN: Final = f"/v1/settings/{SETTING_ID}"
+_FURTHER: Final = "/v1/mail-services/{}"
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,21 @@ class Service:
 
 @dataclass(frozen=True)
 class Services:
-    """All services, in the order in which they are tried: that of the settings, then the enabled ones of the table.
+    """All services: that of the settings, then the enabled ones of the table by their position.
 
     Attributes:
         sender: in whose name they send.
         usable: those that can be tried.
         wrong: of those that cannot, by name, what is wrong with them.
+        names: the names of all, in the order in which they are tried.
         is_disabled: whether the settings say that nothing is sent, through none of them.
     """
 
     sender: Sender
     usable: tuple[Service, ...] = ()
     wrong: Mapping[str, ConfigurationError] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
     is_disabled: bool = False
-
-    @property
-    def names(self) -> list[str]:
-        """The names of all, those that are wrong last."""
-        return [service.name for service in self.usable] + list(self.wrong)
 
 
 def read_services(connection: Connection, config: Config) -> Services:
@@ -91,16 +91,17 @@ def read_services(connection: Connection, config: Config) -> Services:
     further = connection.execute(select(table).where(table.c.is_enabled).order_by(table.c.position, table.c.id))
     usable: list[Service] = []
     wrong: dict[str, ConfigurationError] = {}
-    for name, row, where in [
-        (settings.email_service, settings, f"/v1/settings/{SETTING_ID}"),
-        *((row.name, row, f"/v1/mail-services/{row.id}") for row in further),
-    ]:
+    found = [
+        (settings.email_service, settings, _OWN),
+        *((row.name, row, _FURTHER.format(row.id)) for row in further),
+    ]
+    for name, row, where in found:
         try:
             usable.append(_service(name, row, sender, config, where))
         except ConfigurationError as error:
             error.service = name
             wrong[name] = error
-    return Services(sender, tuple(usable), wrong)
+    return Services(sender, tuple(usable), wrong, tuple(name for name, _, _ in found))
 
 
 def read_service(connection: Connection, config: Config) -> Service:
@@ -113,7 +114,23 @@ def read_service(connection: Connection, config: Config) -> Service:
     sender = sender_of(settings, config)
     if settings.email_service == DISABLED:
         return Service(DISABLED, DISABLED, sender)
-    return _service(settings.email_service, settings, sender, config, f"/v1/settings/{SETTING_ID}")
+    return _service(settings.email_service, settings, sender, config, _OWN)
+
+
+def find_service(connection: Connection, config: Config, name: str | None) -> Service | None:
+    """The service of this name, also one that is not enabled; the settings' own if None; None if there is none.
+
+    Raises:
+        ConfigurationError: it lacks something; it says what to set.
+    """
+    settings = _settings(connection)
+    if name is None or name == settings.email_service:
+        return read_service(connection, config)
+    table = MailService.__table__
+    row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
+    if row is None:
+        return None
+    return _service(row.name, row, sender_of(settings, config), config, _FURTHER.format(row.id))
 
 
 def _settings(connection: Connection) -> Row[Any]:

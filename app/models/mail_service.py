@@ -13,6 +13,8 @@ from app.models.types import EncryptedText
 
 SENDGRID: Final = "sendgrid"
 SERVICE_KINDS: Final = (SMTP, SENDGRID)
+# What the settings' own service is called in the timeline, the metrics and Redis.
+OWN_NAMES: Final = (SMTP, SENDGRID, "disable")
 
 
 class MailService(Base):
@@ -28,8 +30,7 @@ class MailService(Base):
         CheckConstraint("smtp_port BETWEEN 1 AND 65535", name="smtp_port"),
         CheckConstraint("mails_per_second > 0", name="mails_per_second"),
         CheckConstraint("mails_per_day > 0", name="mails_per_day"),
-        # These are the names of the settings' own services in the timeline, the metrics and Redis.
-        CheckConstraint("name NOT IN ('smtp', 'sendgrid', 'disable')", name="name"),
+        CheckConstraint(f"name NOT IN {OWN_NAMES}", name="name"),
     )
 
     id: Mapped[BigId]

@@ -48,8 +48,22 @@ SETTINGS = {
     "smtp-username": "sam",
     "smtp-password": "key",
     "smtp-encryption": "tls",
+    "mails-per-second": 5,
+    "mails-per-day": 100,
+    "uncertain-mails": "hold",
+    "mail-body-days": 30,
+    "mail-days": 60,
+    "mail-problem-days": None,
     "order-expiry-time": 15,
     "service-fee": 2.5,
+}
+SERVICE = {
+    **{name: SETTINGS[name] for name in SETTINGS if name.startswith(("smtp-", "sendgrid-"))},
+    "email-service": "sendgrid",
+    "position": 2,
+    "is-enabled": False,
+    "mails-per-second": 5,
+    "mails-per-day": 100,
 }
 PERSON = {"first-name": "Ana", "last-name": "Bo", "language": "en", "timezone": "UTC", "new-email": None}
 SIGNING_UP = {**PERSON, "was-registered-with-order": True, "invite-token": "x"}
@@ -117,6 +131,8 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("admin", "POST", "/v1/mail-retries", document("mail-retry", {"ids": ["{mail}"], "reason": "Mended"})),
     ("admin", "POST", "/v1/mail-cancellations", document("mail-cancellation", {"filter": FAILED, "reason": None})),
     ("admin", "POST", "/v1/mail-settlements", document("mail-settlement", {"ids": ["{mail}"], "outcome": "sent"})),
+    ("admin", "POST", "/v1/mail-services", document("mail-service", {"name": "second", **SERVICE})),
+    ("admin", "PATCH", "/v1/mail-services/{service}", document("mail-service", SERVICE, "{service}")),
     ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
     ("admin", "PATCH", "/v1/message-settings/1", document("message-setting", SWITCHES, "1")),
 ]

@@ -137,6 +137,11 @@ POST   /v1/mail-settlements                                     401   403   403 
 GET    /v1/settings                                             401   403   403   403   403   200
 GET    /v1/settings/1                                           401   403   403   403   403   200
 PATCH  /v1/settings/1                                           401   403   403   403   403   200
+GET    /v1/mail-services                                        401   403   403   403   403   200
+POST   /v1/mail-services                                        401   403   403   403   403   201
+GET    /v1/mail-services/{service}                              401   403   403   403   403   200
+PATCH  /v1/mail-services/{service}                              401   403   403   403   403   200
+DELETE /v1/mail-services/{service}                              401   403   403   403   403   204
 # The recipient is missing: whoever is told so may send one.
 POST   /v1/test-mail                                            401   403   403   403   403   422
 GET    /v1/message-settings                                     401   403   403   403   403   200
@@ -260,6 +265,7 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
                 ("settlements", "settlement", {"outcome": "sent"}),
             )
         },
+        "/v1/mail-services": {"data": {"type": "mail-service", "attributes": {"name": "new"}}},
         "/v1/role-invites": {
             "data": {
                 "type": "role-invite",

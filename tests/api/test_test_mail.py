@@ -11,11 +11,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.api import test_mail
-from app.models import Mail
+from app.models import Mail, MailService, db
 from tests.conftest import People
 from tests.servers.certificates import Authority
 from tests.servers.sendgrid import KEY, Says, SendGridServer
-from tests.servers.smtp import Hang, RecordingSmtp, ScriptedSmtp
+from tests.servers.smtp import HOST, Hang, RecordingSmtp, ScriptedSmtp
 from tests.support.api import Api
 from tests.support.errors import errors_of, pointer_of
 from tests.support.rows import activities, count
@@ -78,6 +78,28 @@ def test_it_leaves_at_once_through_sendgrid(
     assert answer.json["response"] == "202 Accepted"
     assert mail["categories"] == ["Test Mail"]
     assert "e-mail service sendgrid" in mail["content"][0]["value"]
+
+
+def test_it_leaves_through_the_service_that_is_named(admin: Api) -> None:
+    db.session.add(MailService(name="empty", email_service="sendgrid"))
+    with RecordingSmtp() as server:
+        db.session.add(
+            MailService(name="backup", is_enabled=False, smtp_host=HOST, smtp_port=server.port, smtp_encryption="none")
+        )
+        point_at(refused_port())
+        answer = admin.post("/v1/test-mail", {"recipient": "ana@example.org", "service": "backup"})
+        assert len(server.envelopes) == 1
+    assert (answer.status_code, answer.json["provider"]) == (200, "backup")
+    assert activities() == ["Test mail to ana@example.org by backup: sent"]
+    answer = admin.post("/v1/test-mail", {"recipient": "ana@example.org", "service": "empty"})
+    assert answer.status_code == 409
+    assert "PATCH /v1/mail-services/1 with sendgrid-key" in detail(answer)
+
+
+@pytest.mark.parametrize("service", ["", "other", "sendgrid", "disable", 5, [], {}, True, "x" * 1000])
+def test_a_service_that_is_not_there_is_422_with_its_place(admin: Api, service: Any) -> None:
+    answer = admin.post("/v1/test-mail", {"recipient": "ana@example.org", "service": service})
+    assert (answer.status_code, pointer_of(answer)) == (422, "/service")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/vnd.api+json"])

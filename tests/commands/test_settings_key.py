@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from app.commands import commands
-from app.models import Setting, db
+from app.models import MailService, Setting, db
 from app.models.types import cipher
 from tests.servers.smtp import RecordingSmtp
 from tests.support.sending import LINK, part, point_at, queue_secret, row, run
@@ -64,6 +64,17 @@ def test_after_the_command_the_old_key_can_go(old: str, new: str, monkeypatch: p
         point_at(server.port)
         assert run() == {"sent": 1}
         assert LINK in part(server.messages[0], "plain")
+
+
+def test_the_secrets_of_further_services_are_written_anew_too(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.session.add(MailService(name="backup", smtp_password="third-secret", sendgrid_key="SG.fourth-secret"))
+    db.session.commit()
+    assert rotate(f"{new},{old}").output.startswith("4 secrets were written anew.")
+    secrets(monkeypatch, new)
+    [service] = db.session.query(MailService)
+    assert (service.smtp_password, service.sendgrid_key) == ("third-secret", "SG.fourth-secret")
 
 
 def test_it_changes_nothing_the_second_time(old: str, new: str) -> None:

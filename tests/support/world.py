@@ -17,6 +17,7 @@ from app.models import (
     EventRole,
     Happening,
     Mail,
+    MailService,
     Notification,
     Order,
     PaperInvite,
@@ -35,6 +36,7 @@ from tests.conftest import People
 from tests.support.api import Api
 
 VIEWERS = ("anonymous", "stranger", "speaker", "owner", "organizer", "admin")
+SERVICE = {"name": "backup", "is_enabled": False}
 INVITE = {"email": "speaker@example.org", "role_name": "moderator"}
 
 
@@ -70,6 +72,8 @@ class World:
                 db.session.add(_call(privacy, id=self.ids[name], event_id=self.ids[event]))
         if db.session.get(RoleInvite, self.ids["invite"]) is None:
             db.session.add(RoleInvite(id=self.ids["invite"], event_id=self.ids["event"], **INVITE))
+        if db.session.get(MailService, self.ids["service"]) is None:
+            db.session.add(MailService(id=self.ids["service"], **SERVICE))
         db.session.commit()
 
 
@@ -114,6 +118,7 @@ def make_world(people: People, api: Api) -> World:
             text="Hi",
             message_id="1@example.org",
         ),
+        "service": MailService(**SERVICE),
         "export": Transfer(
             kind=EXPORT, state=SUCCEEDED, content=b"{}", finished_at=utc_now(), user=cast["owner"], event=event
         ),

@@ -10,7 +10,6 @@ from app.api.access import ACTIVITIES, MAIL_EVENTS, MAILS, MESSAGE_SETTINGS, SET
 from app.api.helpers.system_mails import CRITICAL
 from app.api.helpers.system_mails import MAILS as MAIL_TEXTS
 from app.api.helpers.system_notifications import NOTIFS
-from app.api.helpers.templates import MASK
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import (
     Choice,
@@ -23,12 +22,11 @@ from app.api.jsonapi.fields import (
     WholeNumber,
 )
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
+from app.api.schema.services import ServiceAttributes
 from app.models import Mail, MessageSettings
-from app.models.setting import EMAIL_SERVICES, SMTP_ENCRYPTIONS, UNCERTAIN_MAILS
+from app.models.setting import EMAIL_SERVICES, UNCERTAIN_MAILS
 
-# The largest limits of a mail service, far above any real one; and the longest that mails are kept, a hundred years.
-MAX_PER_SECOND: Final = 100_000
-MAX_PER_DAY: Final = 1_000_000_000
+# The longest that mails are kept: a hundred years.
 MAX_DAYS: Final = 36_500
 
 
@@ -76,16 +74,6 @@ class MailEventSchema(Schema):
     mail = ToOne("mail", foreign_key="mail_id", dump_only=True)
 
 
-class Secret(Text):
-    """A text that is written and never read: it reads back as asterisks, which written back change nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(1000, allow_none=True)
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002 - marshmallow's
-        return MASK if value else None
-
-
 class WebAddress(Text):
     """An http or https address, without white space, user or fragment."""
 
@@ -97,17 +85,7 @@ class WebAddress(Text):
         return text.rstrip("/")
 
 
-class HostName(Text):
-    """The name or address of a host; no scheme, no port."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs).strip()
-        if set(text) & set("/@ <>\"'\\"):
-            raise ValidationError("This must be the name of a host, for example smtp.example.org.")
-        return text
-
-
-class SettingSchema(Schema):
+class SettingSchema(ServiceAttributes, Schema):
     """The settings; what may be null is not set."""
 
     class Meta:
@@ -119,14 +97,6 @@ class SettingSchema(Schema):
     email_service = Choice(EMAIL_SERVICES)
     email_from = EmailAddress()
     email_from_name = Text(255, allow_none=True)
-    sendgrid_key = Secret()
-    smtp_host = HostName(255, allow_none=True)
-    smtp_port = WholeNumber(1, 65535, allow_none=True)
-    smtp_username = Text(255, allow_none=True)
-    smtp_password = Secret()
-    smtp_encryption = Choice(SMTP_ENCRYPTIONS)
-    mails_per_second = WholeNumber(1, MAX_PER_SECOND, allow_none=True)
-    mails_per_day = WholeNumber(1, MAX_PER_DAY, allow_none=True)
     uncertain_mails = Choice(UNCERTAIN_MAILS)
     mail_body_days = WholeNumber(1, MAX_DAYS, allow_none=True)
     mail_days = WholeNumber(1, MAX_DAYS, allow_none=True)
