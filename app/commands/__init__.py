@@ -15,6 +15,7 @@ from app.commands.database import db_commands
 from app.commands.demo import demo
 from app.commands.dev import dev
 from app.commands.doctor import doctor
+from app.commands.mail import mail
 from app.commands.periodic import periodic
 from app.commands.retention import retention
 from app.commands.settings_key import rotate_settings_key
@@ -34,6 +35,7 @@ commands.add_command(rotate_settings_key)
 commands.add_command(db_commands)
 commands.add_command(actions)
 commands.add_command(doctor)
+commands.add_command(mail)
 commands.add_command(periodic)
 commands.add_command(retention)
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import scoped_session
 from app.api.helpers.log import record_activity
 from app.api.viewer import current_viewer
 from app.delivery.desk import Deed, Done, do, foresee
-from app.delivery.handover import IDS_PER_TASK, hand_over
+from app.delivery.handover import IDS_PER_TASK, ask_to_drain, hand_over
 from app.models.mail import QUEUED, Mail
 
 # Mails in one transaction.
@@ -105,9 +105,16 @@ def do_all(
         session.commit()
         report.add(done)
         if deed.status == QUEUED:
-            # The first ones wake a worker; what is left when it has sent them is the sweep's, a moment later.
-            hand_over(done.changed[:IDS_PER_TASK])
+            _tell_workers(done.changed)
     return report
+
+
+def _tell_workers(ids: Sequence[int]) -> None:
+    """Few are named; of many a worker is told that there is something to do, and finds them in the table."""
+    if len(ids) <= IDS_PER_TASK:
+        hand_over(ids)
+    else:
+        ask_to_drain()
 
 
 def foresee_all(session: scoped_session[Any], deed: Deed, batches: Iterable[Sequence[int]]) -> Report:
