@@ -55,6 +55,7 @@ from app.api.transfers import (
     download_page,
 )
 from app.api.users import UserDetail, UserList
+from app.api.webhooks import take_sendgrid_events
 from app.auth.views import (
     accept_invite,
     ask_for_reset,
@@ -149,6 +150,8 @@ V1: Final = (
     Route("role_invite_detail", ["/role-invites/<int:id>"], RoleInviteDetail,
           can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
     Route("accept_invite", ["/role-invites/accept-invite"], accept_invite, can(POST=anyone)),
+    # --- for providers, who sign
+    Route("sendgrid_webhook", ["/webhooks/sendgrid"], take_sendgrid_events, can(POST=anyone)),
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),

@@ -127,6 +127,8 @@ GET    /v1/role-invites/{invite}                                401   404   200 
 PATCH  /v1/role-invites/{invite}                                401   404   200   403   403   403
 DELETE /v1/role-invites/{invite}                                401   404   403   204   204   204
 POST   /v1/role-invites/accept-invite                           400   400   400   400   400   400
+# Whoever is told that there is no key to check a signature with gets as far as the signature.
+POST   /v1/webhooks/sendgrid                                    503   503   503   503   503   503
 GET    /v1/mails                                                401   403   403   403   403   200
 GET    /v1/mails/{mail}                                         401   403   403   403   403   200
 GET    /v1/mails/{mail}/events                                  401   403   403   403   403   200

@@ -51,6 +51,7 @@ def test_both_addresses_show_the_one_row(admin: Api) -> None:
         "email-from",
         "email-from-name",
         "sendgrid-key",
+        "sendgrid-webhook-key",
         "smtp-host",
         "smtp-port",
         "smtp-username",

@@ -23,6 +23,7 @@ from app.api.jsonapi.fields import (
 )
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
 from app.api.schema.services import ServiceAttributes
+from app.delivery.inbound.sendgrid_signature import load_public_key
 from app.models import Mail, MessageSettings
 from app.models.setting import EMAIL_SERVICES, UNCERTAIN_MAILS
 
@@ -85,6 +86,18 @@ class WebAddress(Text):
         return text.rstrip("/")
 
 
+class VerificationKey(Text):
+    """The public key that SendGrid signs its events with, as SendGrid shows it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).strip()
+        try:
+            load_public_key(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return text
+
+
 class SettingSchema(ServiceAttributes, Schema):
     """The settings; what may be null is not set."""
 
@@ -97,6 +110,7 @@ class SettingSchema(ServiceAttributes, Schema):
     email_service = Choice(EMAIL_SERVICES)
     email_from = EmailAddress()
     email_from_name = Text(255, allow_none=True)
+    sendgrid_webhook_key = VerificationKey(1000, lines=True, allow_none=True)
     uncertain_mails = Choice(UNCERTAIN_MAILS)
     mail_body_days = WholeNumber(1, MAX_DAYS, allow_none=True)
     mail_days = WholeNumber(1, MAX_DAYS, allow_none=True)

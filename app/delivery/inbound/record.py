@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql
 
 from app.delivery.inbound.consequences import Told, apply
-from app.delivery.inbound.events import MailEvent
+from app.delivery.inbound.events import KINDS, MailEvent
 from app.delivery.inbound.matching import lock_mails
 from app.models import MailEvent as Entry
 from app.models.mail import DEFERRED, QUEUED, SCHEDULED, SENDING
@@ -67,9 +67,11 @@ class Recorded:
 def record(connection: Connection, events: Sequence[MailEvent]) -> Recorded:
     """Write events down, each once, and do what follows from them; the caller commits."""
     mails = lock_mails(connection, events)
-    told = {(event.provider, event.provider_event_id): Told(event, mails.find(event)) for event in events}
-    # In the order of their ids, so that two who are told the same wait for each other instead of for ever.
-    rows = [_row(told[key]) for key in sorted(told)]
+    # In the order in which it happened; and in the same for everybody, so that two who are told the same wait for each
+    # other instead of for ever.
+    in_order = sorted(events, key=lambda event: (event.at, KINDS.index(event.kind), event.provider_event_id))
+    told = {(event.provider, event.provider_event_id): Told(event, mails.find(event)) for event in in_order}
+    rows = [_row(each) for each in told.values()]
     new = {(row[0], row[1]) for row in connection.execute(_INSERT, rows)} if rows else set()
     fresh = [each for key, each in told.items() if key in new]
     moved = apply(connection, [each for each in fresh if not _is_pending(each)])
