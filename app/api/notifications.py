@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadRequest, Forbidden
+from app.api.jsonapi.idempotency import commit_with
 from app.api.jsonapi.relationships import RelationshipResource
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.jsonapi.response import document_response
@@ -50,8 +51,7 @@ class NotificationList(ListResource):
             raise BadRequest('The body must have either "data": [...] or "meta": {...}.', pointer="")
         updated = mark_named(user_id) if "data" in body else mark_all(user_id, body["meta"])
         unread = unread_count(user_id)
-        db.session.commit()
-        return document_response({"meta": {"updated": updated, "unread-count": unread}})
+        return commit_with(document_response({"meta": {"updated": updated, "unread-count": unread}}))
 
 
 class NotificationDetail(DetailResource):

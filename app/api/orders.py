@@ -13,6 +13,7 @@ from app.api.helpers.order_messages import send_tickets_again, tell_of_cancellat
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadRequest, Forbidden, NotFound, Unprocessable
+from app.api.jsonapi.idempotency import commit_with
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.order_access import visible_orders
 from app.api.order_rules import ATTENDEES, reckon, require_organizer, require_published, require_room
@@ -115,8 +116,7 @@ def resend_order_mails() -> Response:
         detail = f"The order is {order.status}: there are no tickets to send before it is completed."
         raise Unprocessable(detail, pointer="/data/order")
     send_tickets_again(order)
-    db.session.commit()
-    return jsonify(status=True, message="The mails of the order are sent again.")
+    return commit_with(jsonify(status=True, message="The mails of the order are sent again."))
 
 
 def _check_transition(order: Order, status: str, viewer: Viewer) -> None:

@@ -23,6 +23,7 @@ from app.api.attendees import AttendeeDetail, AttendeeList
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.events import EventDetail, EventList
 from app.api.health import health, ready
+from app.api.jsonapi import idempotency
 from app.api.jsonapi.table import Permission, Route, register
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
 from app.api.mail_services import MailServiceDetail, MailServiceList
@@ -78,7 +79,7 @@ V1: Final = (
     # --- logging in
     Route("login", ["/auth/login"], create_session, can(POST=anyone)),
     Route("verify_email", ["/auth/verify-email"], verify_email, can(POST=anyone)),
-    Route("ask_for_reset", ["/auth/reset-password"], ask_for_reset, can(POST=anyone)),
+    Route("ask_for_reset", ["/auth/reset-password"], ask_for_reset, can(POST=anyone), keyed=True),
     Route("reset_password", ["/auth/reset-password"], reset_password, can(PATCH=anyone)),
     Route("change_password", ["/auth/change-password"], change_password, can(POST=logged_in)),
     # --- users
@@ -130,7 +131,7 @@ V1: Final = (
     Route("order_list", ["/orders"], OrderList, can(GET=logged_in, POST=logged_in)),
     Route("event_order_list", ["/events/<int:event_id>/orders"], OrderList, can(GET=logged_in)),
     Route("order_detail", ["/orders/<int:id>"], OrderDetail, can(GET=logged_in, PATCH=logged_in)),
-    Route("order_resend", ["/orders/resend-email"], resend_order_mails, can(POST=logged_in)),
+    Route("order_resend", ["/orders/resend-email"], resend_order_mails, can(POST=logged_in), keyed=True),
     Route("event_invoice_list", ["/event-invoices"], EventInvoiceList, can(GET=logged_in)),
     Route("event_event_invoice_list", ["/events/<int:event_id>/event-invoices"], EventInvoiceList,
           can(GET=logged_in)),
@@ -202,6 +203,7 @@ ROOT: Final = (
 
 
 def init_app(app: Flask) -> None:
-    """Add all routes."""
+    """Add all routes, and what is looked at before each of them."""
     register(app, Blueprint("v1", __name__, url_prefix="/v1"), V1)
     register(app, None, ROOT)
+    idempotency.init_app(app)

@@ -11,6 +11,7 @@ from app.api.helpers.mail import send_email_password_reset
 from app.api.helpers.settings import make_frontend_url
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadRequest, Unauthorized
+from app.api.jsonapi.idempotency import commit_with
 from app.auth.accounts import check_password, find_user, prove_address, set_password, take_new_address
 from app.auth.joining import Person, join, open_invitation
 from app.auth.limits import (
@@ -74,8 +75,7 @@ def ask_for_reset() -> Response:
     user = find_user(_text(_data(), "email"))
     if user is not None:
         send_email_password_reset(user, make_frontend_url("/reset-password", token=link_token(user, RESET)))
-        db.session.commit()
-    return jsonify(message="If there is an account with this address, a mail with a link is on its way.")
+    return commit_with(jsonify(message="If there is an account with this address, a mail with a link is on its way."))
 
 
 def reset_password() -> Response:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flask import Response
 from flask_rest_jsonapi_next.data_layers.alchemy import SqlalchemyDataLayer
 from sqlalchemy import ColumnElement, Select, inspect, select
 
 from app.api.jsonapi.access import ResourceType, find_type
 from app.api.jsonapi.compound import load_options
 from app.api.jsonapi.exceptions import ApiError, NotFound, Unprocessable, raise_all
+from app.api.jsonapi.idempotency import commit_with
 from app.api.jsonapi.pages import load_page
 from app.api.jsonapi.query import Query
 from app.api.jsonapi.schema import ToOne, dasherize
@@ -35,9 +37,9 @@ class DataLayer(SqlalchemyDataLayer):
         self.viewer: Viewer = resource.viewer
         super().__init__({"session": db.session, "model": self.resource_type.model, "resource": resource})
 
-    def commit(self) -> None:
-        """Make the change durable, with everything that its hooks have added."""
-        db.session.commit()
+    def commit(self, response: Response) -> Response:
+        """Make the change durable, with everything that its hooks have added and, under a key, with its answer."""
+        return commit_with(response)
 
     def conditions(self, view_kwargs: Mapping[str, Any]) -> list[ColumnElement[bool]]:
         """Which rows there are at this address for this caller."""

@@ -121,8 +121,7 @@ class RelationshipResource(Resource, ResourceRelationship):
 
     def _write(self, row: Any, value: Any) -> Response:
         self.data_layer.update_object(row, {self.key: value}, {})
-        self.data_layer.commit()
-        return empty_response()
+        return self.data_layer.commit(empty_response())
 
     def _check_readable(self, row: Any) -> None:
         if self.relation in self.resource_type.hidden(self.viewer, row):

@@ -118,8 +118,7 @@ class ListResource(Resource, ResourceList):
         own = document["data"].get("links", {}).get("self")
         if own:
             document["links"] = {"self": own}
-        self.data_layer.commit()
-        return document_response(document, 201, {"Location": own} if own else None)
+        return self.data_layer.commit(document_response(document, 201, {"Location": own} if own else None))
 
 
 class DetailResource(Resource, ResourceDetail):
@@ -139,13 +138,11 @@ class DetailResource(Resource, ResourceDetail):
         self.data_layer.look_up(data)
         self.data_layer.update_object(row, data, view_kwargs)
         document = self.document(row, query)
-        self.data_layer.commit()
-        return document_response(document)
+        return self.data_layer.commit(document_response(document))
 
     def delete(self, **view_kwargs: Any) -> Response:
         """Delete it: 204."""
         self.query(many=False)
         row = self.data_layer.get_object(view_kwargs, lock=True)
         self.data_layer.delete_object(row, view_kwargs)
-        self.data_layer.commit()
-        return empty_response()
+        return self.data_layer.commit(empty_response())

@@ -32,6 +32,8 @@ class Route:
         methods: who may use which method; a permission raises Unauthorized, Forbidden or NotFound. HEAD is allowed
             where GET is, OPTIONS everywhere; any other method is 405 for everybody.
         is_jsonapi: whether the media types of JSON:API are asked for; by default for resource classes.
+        keyed: whether its POST and PATCH take an `Idempotency-Key`; by default those of resource classes do. A function
+            must then end with `commit_with`.
     """
 
     endpoint: str
@@ -39,11 +41,17 @@ class Route:
     view: Callable[..., Any]
     methods: Mapping[str, Permission]
     is_jsonapi: bool | None = None
+    keyed: bool | None = None
 
     @property
     def negotiates(self) -> bool:
         """Whether the media types of JSON:API are asked for."""
         return isinstance(self.view, type) if self.is_jsonapi is None else self.is_jsonapi
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether its writes take an `Idempotency-Key`."""
+        return isinstance(self.view, type) if self.keyed is None else self.keyed
 
 
 class BigIntConverter(IntegerConverter):
