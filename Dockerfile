@@ -9,7 +9,7 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent usher
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/usher
-COPY config.py manage.py celery_worker.py ./
+COPY config.py gunicorn.conf.py manage.py celery_worker.py ./
 COPY migrations migrations
 COPY app app
 ENV PATH=/opt/venv/bin:$PATH \

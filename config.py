@@ -14,6 +14,8 @@ ENVIRONMENTS = ("development", "testing", "staging", "production")
 # Domains reserved for documentation and tests (RFC 2606, RFC 6761): mail to them reaches no real person.
 RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "test", "invalid", "localhost")
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 REQUIRED_IN_PRODUCTION = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SETTINGS_KEY")
 
 
@@ -37,6 +39,7 @@ class Config:
     smtp_ca_file: str = ""
     trusted_proxies: int = 0
     rate_limits: bool = True
+    log_level: str = "INFO"
     mail_lease_seconds: float = 20.0
 
     @property
@@ -96,6 +99,7 @@ def load(environ: dict[str, str] | None = None) -> Config:
         smtp_ca_file=env.get("SMTP_CA_FILE", ""),
         trusted_proxies=_count(env, "TRUSTED_PROXIES"),
         rate_limits=_flag(env, "RATE_LIMITS", default=True),
+        log_level=_log_level(env),
         mail_lease_seconds=_seconds(env, "MAIL_LEASE_SECONDS", Config.mail_lease_seconds),
     )
 
@@ -165,6 +169,13 @@ def _seconds(env: dict[str, str], name: str, default: float) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", value, re.ASCII) or float(value) < 1:
         raise ConfigurationError(f"{name} is {value!r}: set it to a number of seconds, 1 to 9999.")
     return float(value)
+
+
+def _log_level(env: dict[str, str]) -> str:
+    level = env.get("LOG_LEVEL", "").strip().upper() or Config.log_level
+    if level not in LOG_LEVELS:
+        raise ConfigurationError(f"LOG_LEVEL is {level!r}: set it to one of {', '.join(LOG_LEVELS)}.")
+    return level
 
 
 def _list(value: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Logging for machines: one JSON object a line, with the mail it is about; never a mail's body or a secret."""
+"""How a line of the log is written: as JSON for machines, or for people; never with an address or a secret."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ FIELDS: Final = (
 _HIDDEN: Final = "***"
 # Characters that end a line for some reader of the log, and that JSON lets stand (U+0085, U+2028, U+2029).
 _LINE_ENDS: Final = {character: f"\\u{character:04x}" for character in (0x85, 0x2028, 0x2029)}
+# An address: servers like to repeat it when they refuse a mail. The lengths have an end, so that a long word without
+# an @ is not searched through again and again.
+_ADDRESS: Final = re.compile(r"[\w.!#$%&'+=?^`{|}~-]{1,64}@(?:[\w-]{1,63}\.){1,10}[\w-]{2,63}")
+_ADDRESS_SHOWN: Final = "<address>"
 # Secrets by their shape. They do not belong into a message; a library's own error may have brought one in.
 _SECRETS: Final = (
     # the password of an address: postgresql://user:password@host
@@ -59,6 +63,22 @@ def hide_secrets(text: str) -> str:
     return text
 
 
+def hide(text: str) -> str:
+    """A text without secrets and addresses."""
+    return _ADDRESS.sub(_ADDRESS_SHOWN, hide_secrets(text))
+
+
+class PlainLines(logging.Formatter):
+    """A line for people, with the traceback below it if there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return hide(super().format(record))
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: time (UTC, RFC 3339), level, logger, message; `FIELDS` and the exception if there are."""
 
@@ -68,14 +88,14 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": hide_secrets(record.getMessage()),
+            "message": hide(record.getMessage()),
         }
         for name in FIELDS:
             value = record.__dict__.get(name)
             if value is not None:
                 entry[name] = _plain(value)
         if record.exc_info:
-            entry["exception"] = hide_secrets(self.formatException(record.exc_info))
+            entry["exception"] = hide(self.formatException(record.exc_info))
         line = json.dumps(entry, ensure_ascii=False).translate(_LINE_ENDS)
         # Half of a surrogate pair cannot be written as UTF-8; its escape can, and means the same in JSON.
         return line.encode("utf-8", "backslashreplace").decode()
@@ -85,4 +105,4 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it; what JSON has no word for, as text."""
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    return hide_secrets(str(value))
+    return hide(str(value))

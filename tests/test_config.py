@@ -147,3 +147,10 @@ def test_a_process_of_production_ends_at_once_and_says_what_is_missing(
     assert "s3cret" not in shown
     if command[0] != "gunicorn":
         assert shown == line
+
+
+def test_the_level_of_the_log_is_taken_in_any_case_and_no_other_word_is() -> None:
+    assert load(SECRETS).log_level == "INFO"
+    assert load({**SECRETS, "LOG_LEVEL": " debug"}).log_level == "DEBUG"
+    with pytest.raises(ConfigurationError, match="LOG_LEVEL is 'LOUD': set it to one of DEBUG, INFO, WARNING, ERROR"):
+        load({**SECRETS, "LOG_LEVEL": "loud"})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.logs_json import JsonLines, hide_secrets, mail_fields
+from app.logs_json import JsonLines, PlainLines, hide, hide_secrets, mail_fields
 
 SECRET = "correct-horse-battery"
 
@@ -114,3 +114,31 @@ def test_no_text_makes_a_second_line_or_cannot_be_written(log: Log) -> None:
     line = log.line()
     assert line["message"] == line["action"] == text
     assert line["delay"] == "nan"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("550 5.1.1 <ana.b+c@mail.example.org>: unknown", "550 5.1.1 <<address>>: unknown"),
+        ("to ana@example.org, bob@example.org.", "to <address>, <address>."),
+        ("jörg@bücher.example", "<address>"),
+        ("celery@host is ready; 3@4", "celery@host is ready; 3@4"),
+        ("redis://:***@redis.example.org:6379/0", "redis://:***@redis.example.org:6379/0"),
+        ("x" * 100_000, "x" * 100_000),
+    ],
+)
+def test_an_address_is_not_shown_and_what_only_looks_like_one_is(text: str, shown: str) -> None:
+    assert hide(text) == shown
+
+
+def test_neither_is_one_in_a_line_for_people_or_in_a_traceback(log: Log) -> None:
+    try:
+        int("no such user: ana@example.org, password=hunter2hunter2")
+    except ValueError:
+        log.logger.exception("Mail to %s", "bob@example.org")
+    assert "example.org" not in log.text
+    assert "hunter2" not in log.text
+    assert "<address>" in log.line()["exception"]
+    values = ("ana@example.org", "SG.abcdefgh.ijklmnop")
+    record = logging.LogRecord("app.x", logging.INFO, "x.py", 1, "Mail to %s: %s", values, None)
+    assert PlainLines().format(record).endswith("INFO app.x: Mail to <address>: ***")

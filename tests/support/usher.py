@@ -150,7 +150,7 @@ class Usher:
 @contextmanager
 def running_usher(data_dir: Path, **env: str) -> Iterator[Usher]:
     """Start it all, with these variables more, and end it."""
-    environ = plain_environment(APP_ENVIRONMENT="testing", RATE_LIMITS="off", **env)
+    environ = plain_environment(**{"APP_ENVIRONMENT": "testing", "RATE_LIMITS": "off"} | env)
     with EmbeddedStack(data_dir, durable=False, environ=environ) as stack, requests.Session() as http:
         application = Application(stack, free_port(), environ)
         application.migrate()
