@@ -92,6 +92,8 @@ def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None
 
 def test_the_statistics_of_mails_read_only_those_of_the_last_month(api: Api, user: User, people: People) -> None:
     age = "id * interval '1 hour'"
+    # What was committed and is not on the disk yet, VACUUM does not count as seen by all.
+    db.session.execute(text("SET LOCAL synchronous_commit = on"))
     db.session.execute(text(f"UPDATE mails SET time = now() - {age}, sent_at = sent_at - {age}"))
     db.session.commit()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -100,7 +102,7 @@ def test_the_statistics_of_mails_read_only_those_of_the_last_month(api: Api, use
     with statements_about(*TABLES) as seen:
         answer = admin.get("/v1/admin/statistics/mails")
     assert 0 < answer.json["data"]["attributes"]["thirty-days"] < ROWS / 10
-    assert len(seen) == 2
+    assert len(seen) == 4
     assert_no_table_is_read_whole(seen, *TABLES)
 
 

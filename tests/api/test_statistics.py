@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.delivery.retention import clean
 from app.models import Mail, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES
@@ -64,6 +66,7 @@ def test_without_mails_every_number_is_zero(admin: Api) -> None:
     assert counts(attributes) == NONE
     assert attributes["by-action"] == {}
     assert attributes["by-outcome"] == dict.fromkeys(MAIL_STATUSES, NONE)
+    assert attributes["totals"] == dict.fromkeys(MAIL_STATUSES, 0)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +101,38 @@ def test_mails_are_counted_by_action_when_they_were_sent_and_by_outcome_when_the
     assert outcomes["sending"] == outcomes["deferred"] == NONE
 
 
-def test_it_takes_two_statements_about_mails(admin: Api) -> None:
+def test_totals_are_of_all_mails_there_ever_were(admin: Api) -> None:
+    for days in (0, 100, 4_000):
+        mail(timedelta(days=days))
+    mail(timedelta(days=400), status="failed")
+    db.session.execute(text("INSERT INTO mail_counts VALUES ('2020-01-01', 'Test', 'sent', 1000)"))
+    db.session.commit()
+    assert shown(admin)["totals"] == {**dict.fromkeys(MAIL_STATUSES, 0), "sent": 1003, "failed": 1}
+
+
+def test_mails_whose_rows_are_gone_stay_counted(admin: Api) -> None:
+    db.session.execute(text("UPDATE settings SET mail_days = 2, mail_problem_days = 2"))
+    db.session.commit()
+    mail(timedelta(hours=1), "Reset Password")
+    mail(timedelta(days=5), "Reset Password")
+    mail(timedelta(days=20), "User Registration")
+    mail(timedelta(days=20), "User Registration", status="failed")
+    db.session.execute(text("UPDATE mails SET give_up_at = time + interval '1 day'"))
+    db.session.commit()
+    before = shown(admin)
+    db.session.rollback()
+    assert clean(db.engine)["mails"] == 3
+    assert db.session.query(Mail).count() == 1
+    assert shown(admin) == before
+    assert before["by-action"]["User Registration"] == {**NONE, "thirty-days": 1}
+    assert before["by-outcome"]["failed"] == {**NONE, "thirty-days": 1}
+
+
+def test_it_takes_four_statements_about_mails_however_many_there_are(admin: Api) -> None:
     mail(timedelta(hours=1))
     with statements() as seen:
         shown(admin)
-    assert len([statement for statement in seen if "mails" in statement]) == 2
+    assert len([statement for statement in seen if "mails" in statement]) == 4
 
 
 @pytest.mark.parametrize("query", [{"filter[action]": "x"}, {"page[size]": "1"}, {"x": "1"}])

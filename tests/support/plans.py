@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from app.models import db
 
@@ -36,5 +36,20 @@ def assert_no_table_is_read_whole(seen: list[Statement], *tables: str) -> None:
     whole = re.compile(rf"Seq Scan on ({'|'.join(tables)})\b")
     with db.engine.connect() as connection:
         for statement, parameters in seen:
-            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+            plan = _plan(connection, statement, parameters)
             assert not whole.search(plan), f"{statement}\n{plan}"
+
+
+def _plan(connection: Connection, statement: str, parameters: Any) -> str:
+    prepared = re.match(r"PREPARE \w+ \((.*?)\) AS\s", statement, re.DOTALL)
+    if prepared is None:
+        return "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+    # One that is prepared has no values yet: PostgreSQL plans it for any.
+    types = prepared[1]
+    nothing = ", ".join("NULL" for _ in types.split(","))
+    connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+    connection.exec_driver_sql(f"PREPARE explained ({types}) AS {statement[prepared.end() :]}")
+    try:
+        return "\n".join(connection.exec_driver_sql(f"EXPLAIN EXECUTE explained ({nothing})").scalars())
+    finally:
+        connection.exec_driver_sql("DEALLOCATE explained")
