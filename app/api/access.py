@@ -22,6 +22,7 @@ from app.models import (
     Setting,
     Speaker,
     SpeakersCall,
+    Suppression,
     Transfer,
     User,
 )
@@ -229,6 +230,7 @@ HAPPENINGS = Access(Happening, visible_happenings)
 MAILS = Access(Mail, only_admins)
 MAIL_EVENTS = Access(MailEvent, only_admins)
 MAIL_SERVICES = Access(MailService, only_admins)
+SUPPRESSIONS = Access(Suppression, only_admins)
 SETTINGS = Access(Setting, only_admins)
 MESSAGE_SETTINGS = Access(MessageSettings, only_admins)
 ACTIVITIES = Access(Activity, only_admins)

@@ -44,6 +44,7 @@ from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
 from app.api.speakers_calls import EventSpeakersCall, SpeakersCallDetail, SpeakersCallList
 from app.api.statistics import mail_statistics
+from app.api.suppressions import SuppressionDetail, SuppressionList
 from app.api.test_mail import send_test_mail
 from app.api.tickets import TicketDetail, TicketList
 from app.api.transfers import (
@@ -160,6 +161,8 @@ V1: Final = (
     Route("mail_retry", ["/mail-retries"], retry_mails, can(POST=admin), is_jsonapi=True),
     Route("mail_cancellation", ["/mail-cancellations"], cancel_mails, can(POST=admin), is_jsonapi=True),
     Route("mail_settlement", ["/mail-settlements"], settle_mails, can(POST=admin), is_jsonapi=True),
+    Route("suppression_list", ["/suppressions"], SuppressionList, can(GET=admin, POST=admin)),
+    Route("suppression_detail", ["/suppressions/<int:id>"], SuppressionDetail, can(GET=admin, DELETE=admin)),
     Route("settings", ["/settings"], SettingDetail, can(GET=admin)),
     Route("setting_detail", ["/settings/<int:id>"], SettingDetail, can(GET=admin, PATCH=admin)),
     Route("mail_service_list", ["/mail-services"], MailServiceList, can(GET=admin, POST=admin)),

@@ -22,8 +22,10 @@ from app.api.jsonapi.errors import Conflict, Unprocessable
 from app.auth.invitations import accept_waiting
 from app.auth.passwords import LENGTHS, MAX_LENGTH, MIN_LENGTH, hash_password
 from app.auth.tokens import CHANGE, VERIFY, link_token
+from app.delivery.suppression_list import forget, lift
 from app.language import msg
 from app.models import User, db
+from app.models.base import utc_now
 
 TAKEN: Final = "There is an account with this e-mail address."
 
@@ -49,8 +51,11 @@ def welcome(user: User) -> None:
 
 
 def prove_address(user: User) -> None:
-    """Take the address for the user's: a link that was sent there was followed."""
+    """Take the address for the user's: a link that was sent there was followed. So mail arrives there, too."""
     user.is_verified = True
+    connection, address = db.session.connection(), user.email.lower()
+    forget(connection, [address])
+    lift(connection, {address: utc_now()})
     accept_waiting(user)
 
 

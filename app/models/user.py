@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Index, String, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId, CreatedAt
+
+if TYPE_CHECKING:
+    from app.models.suppression import Suppression
 
 
 class User(Base):
@@ -32,3 +36,8 @@ class User(Base):
     was_registered_with_order: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]
+
+    # Why no mail is sent to the address, if none is.
+    suppression: Mapped[Suppression | None] = relationship(
+        primaryjoin="func.lower(User.email) == foreign(Suppression.address)", uselist=False, viewonly=True
+    )

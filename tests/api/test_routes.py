@@ -139,6 +139,10 @@ POST   /v1/mail-settlements                                     401   403   403 
 GET    /v1/settings                                             401   403   403   403   403   200
 GET    /v1/settings/1                                           401   403   403   403   403   200
 PATCH  /v1/settings/1                                           401   403   403   403   403   200
+GET    /v1/suppressions                                         401   403   403   403   403   200
+POST   /v1/suppressions                                         401   403   403   403   403   201
+GET    /v1/suppressions/{suppression}                           401   403   403   403   403   200
+DELETE /v1/suppressions/{suppression}                           401   403   403   403   403   204
 GET    /v1/mail-services                                        401   403   403   403   403   200
 POST   /v1/mail-services                                        401   403   403   403   403   201
 GET    /v1/mail-services/{service}                              401   403   403   403   403   200
@@ -266,6 +270,9 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
                 ("cancellations", "cancellation", {}),
                 ("settlements", "settlement", {"outcome": "sent"}),
             )
+        },
+        "/v1/suppressions": {
+            "data": {"type": "suppression", "attributes": {"address": f"{viewer}-gone@example.org"}},
         },
         "/v1/mail-services": {"data": {"type": "mail-service", "attributes": {"name": "new"}}},
         "/v1/role-invites": {

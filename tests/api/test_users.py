@@ -28,6 +28,7 @@ ATTRIBUTES = {
     "is-admin",
     "is-verified",
     "created-at",
+    "email-problem",
 }
 
 

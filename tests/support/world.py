@@ -25,6 +25,7 @@ from app.models import (
     Session,
     Speaker,
     SpeakersCall,
+    Suppression,
     Ticket,
     Transfer,
     User,
@@ -119,6 +120,7 @@ def make_world(people: People, api: Api) -> World:
             message_id="1@example.org",
         ),
         "service": MailService(**SERVICE),
+        "suppression": Suppression(address="gone@example.org", reason="hard-bounce", text="550 5.1.1 gone"),
         "export": Transfer(
             kind=EXPORT, state=SUCCEEDED, content=b"{}", finished_at=utc_now(), user=cast["owner"], event=event
         ),

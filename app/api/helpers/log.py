@@ -42,6 +42,8 @@ ACTIVITIES: Final[dict[str, str]] = {
     "create_mail_service": "Mail service {service} created",
     "update_mail_service": "Mail service {service} changed: {names}",
     "delete_mail_service": "Mail service {service} deleted",
+    "create_suppression": "No mail to {email} any more",
+    "delete_suppression": "Mail to {email} again, which was suppressed ({reason})",
     "test_mail": "Test mail to {email} by {service}: {outcome}",
     "change_mails": "{deed}: {mails}",
     "update_message_setting": "Message setting of {action} changed",

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from app.api.access import USERS
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import EmailAddress, JsonValue, Language, StrictBoolean, Text, Timestamp, Timezone
 from app.api.jsonapi.schema import Schema, ToMany
+from app.api.jsonapi.timestamps import format_timestamp
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH
+from app.models import User
+from app.models.suppression import HARD_BOUNCE, SOFT_BOUNCES
+
+
+class EmailProblem(JsonValue):
+    """Why no mail is sent to the user's address: `{"reason", "text", "since"}`; null if it is. Read-only.
+
+    Anybody can register with anybody's address. What its owner or an admin decided is told to him who has confirmed it;
+    that mail bounces is told to everybody who has such an account, since it may be why no link came.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dump_only=True)
+
+    def serialize(self, attr: str, obj: User, accessor: Any = None, **kwargs: Any) -> dict[str, str | None] | None:  # noqa: ARG002 - marshmallow's
+        """The entry of the suppression list."""
+        found = obj.suppression
+        if found is None or not (obj.is_verified or found.reason in (HARD_BOUNCE, SOFT_BOUNCES)):
+            return None
+        return {"reason": found.reason, "text": found.text, "since": format_timestamp(found.created_at)}
 
 
 class UserSchema(Schema):
@@ -32,9 +53,10 @@ class UserSchema(Schema):
     is_admin = StrictBoolean(dump_only=True)
     is_verified = StrictBoolean(dump_only=True)
     created_at = Timestamp(dump_only=True)
+    email_problem = EmailProblem()
 
     # Ember follows this link to a user's notifications.
     notifications = ToMany("notification", related_view="v1.notification_list", dump_only=True)
 
 
-USER: Final = register_type(ResourceType("user", UserSchema, USERS))
+USER: Final = register_type(ResourceType("user", UserSchema, USERS, joins=(User.suppression,)))
