@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.chaos import deaths, outages
+from benchmarks.chaos import answers, deaths, outages
 from benchmarks.chaos.report import Report
 from benchmarks.chaos.scene import Scene, scene
 
@@ -31,6 +31,7 @@ def scenarios(rounds: int, chance: random.Random, *, is_full: bool) -> dict[str,
         "crowd": partial(outages.crowd, count=CROWD[is_full]),
         "broker": outages.broker,
         "database": outages.database,
+        "answers": answers.answers,
         "mailserver": partial(outages.mail_server, seconds=AWAY[is_full]),
     }
 
