@@ -12,7 +12,7 @@ from flask import Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api.helpers.settings import get_settings
-from app.api.jsonapi.errors import BadRequest, Forbidden, PayloadTooLarge
+from app.api.jsonapi.errors import BadRequest, Forbidden, PayloadTooLarge, UnsupportedMediaType
 from app.api.jsonapi.exceptions import ServiceUnavailable
 from app.delivery.inbound.record import record
 from app.delivery.inbound.sendgrid_events import MAX_BODY, Batch, PayloadError, parse
@@ -32,6 +32,7 @@ def take_sendgrid_events() -> Response:
     """Write down the events of a signed body, each once: 200 with how many there were, once that is committed.
 
     Raises:
+        UnsupportedMediaType: the body does not say that it is JSON.
         ServiceUnavailable: the settings have no verification key (yet).
         PayloadTooLarge: the body is larger than any of SendGrid's.
         Forbidden: it is not signed by SendGrid, or not within the last five minutes.
@@ -50,6 +51,8 @@ def take_sendgrid_events() -> Response:
 
 def _read_body() -> bytes:
     """The bytes as they came."""
+    if not request.is_json:
+        raise UnsupportedMediaType("Send the body with Content-Type: application/json.", header="Content-Type")
     request.max_content_length = MAX_BODY
     try:
         return request.get_data(cache=False)

@@ -156,7 +156,7 @@ def test_without_a_key_or_with_one_that_is_none_nothing_is_taken_and_it_is_to_be
 def test_nothing_of_a_body_is_in_the_log(client: FlaskClient, mail: Mail, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         post_events(client, hard(mail), {"event": "Mara's secret", "email": "mara@example.org"})
-        client.post(PATH, data=json.dumps([hard(mail)]).encode())
+        client.post(PATH, json=[hard(mail)])
     assert "SendGrid told of" in caplog.text
     for secret in ("ana@example.org", "mara", "Mara", HARD):
         assert secret not in caplog.text
