@@ -300,6 +300,6 @@ def test_in_any_order_of_things_mails_go_only_the_ways_that_there_are(connection
     run_state_machine_as_test(
         lambda: Mails(connection),
         settings=settings(
-            max_examples=30, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
