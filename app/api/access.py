@@ -12,6 +12,7 @@ from app.models import (
     Event,
     Happening,
     Mail,
+    MailBatch,
     MailEvent,
     MailService,
     MessageSettings,
@@ -151,6 +152,29 @@ def _to_oneself(viewer: Viewer) -> ColumnElement[bool]:
     return func.lower(RoleInvite.email) == func.lower(viewer.user.email)
 
 
+# --- batches of mails: for the managers of their event, with recipients and timelines, but without what the mails say
+
+
+def visible_batches(viewer: Viewer) -> ColumnElement[bool]:
+    """Those of events that one manages; admins see all."""
+    return true() if viewer.is_admin else MailBatch.event_id.in_(viewer.with_role(*MANAGERS))
+
+
+def visible_mails(viewer: Viewer) -> ColumnElement[bool]:
+    """Those of batches that one may see; admins see all, those without a batch too."""
+    if viewer.is_admin:
+        return true()
+    # Each of these subqueries stands for itself, also within a question about the table that it names.
+    return Mail.batch_id.in_(select(MailBatch.id).where(visible_batches(viewer)).correlate(None))
+
+
+def visible_mail_events(viewer: Viewer) -> ColumnElement[bool]:
+    """The timelines of mails that one may see; admins see the events of unknown mails too."""
+    if viewer.is_admin:
+        return true()
+    return MailEvent.mail_id.in_(select(Mail.id).where(visible_mails(viewer)).correlate(None))
+
+
 # --- notifications: one's own that one has not removed; admins see all, the removed ones too
 
 
@@ -227,8 +251,17 @@ PAPER_INVITES = Access(PaperInvite, visible_paper_invites)
 ROLE_INVITES = Access(RoleInvite, visible_role_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
-MAILS = Access(Mail, only_admins)
-MAIL_EVENTS = Access(MailEvent, only_admins)
+MAIL_BATCHES = Access(MailBatch, visible_batches)
+MAILS = Access(
+    Mail,
+    visible_mails,
+    # The body may hold what only its recipient may read; an error may name a blind copy, or the operator's servers.
+    private=frozenset({"message", "provider", "provider_message_id", "last_error"}),
+    reads_private=only_admins,
+)
+MAIL_EVENTS = Access(
+    MailEvent, visible_mail_events, private=frozenset({"provider", "text", "raw"}), reads_private=only_admins
+)
 MAIL_SERVICES = Access(MailService, only_admins)
 SUPPRESSIONS = Access(Suppression, only_admins)
 SETTINGS = Access(Setting, only_admins)

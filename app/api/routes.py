@@ -25,6 +25,7 @@ from app.api.events import EventDetail, EventList
 from app.api.health import health, ready
 from app.api.jsonapi import idempotency
 from app.api.jsonapi.table import Permission, Route, register
+from app.api.mail_batches import BatchMailList, MailBatchDetail, MailBatchList
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
 from app.api.mail_services import MailServiceDetail, MailServiceList
 from app.api.metrics import metrics
@@ -157,6 +158,11 @@ V1: Final = (
     # --- for admins
     Route("mail_list", ["/mails"], MailList, can(GET=admin)),
     Route("mail_detail", ["/mails/<int:id>"], MailDetail, can(GET=admin)),
+    # Batches are for the managers of their event too.
+    Route("mail_batch_list", ["/mail-batches"], MailBatchList, can(GET=logged_in)),
+    Route("mail_batch_detail", ["/mail-batches/<int:id>"], MailBatchDetail, can(GET=logged_in)),
+    Route("mail_batch_mail_list", ["/mail-batches/<int:batch_id>/mails"], BatchMailList, can(GET=logged_in)),
+    Route("event_mail_list", ["/events/<int:event_id>/mails"], BatchMailList, can(GET=logged_in)),
     Route("mail_event_list", ["/mails/<int:mail_id>/events"], MailEventList, can(GET=admin)),
     Route("mail_retry", ["/mail-retries"], retry_mails, can(POST=admin), is_jsonapi=True),
     Route("mail_cancellation", ["/mail-cancellations"], cancel_mails, can(POST=admin), is_jsonapi=True),

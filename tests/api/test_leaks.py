@@ -26,6 +26,7 @@ CHANGES = (
     "UPDATE users SET new_email = 'other@example.org', was_registered_with_order = true WHERE id <> :viewer",
     "UPDATE settings SET app_name = 'Other', smtp_host = 'other.example.org'",
     "UPDATE mails SET recipient = 'other@example.org', status = 'cancelled'",
+    "UPDATE mail_batches SET description = 'Other', user_id = (SELECT max(id) FROM users)",
     "UPDATE speakers_calls SET hash = 'other' || id",
     "UPDATE speakers_calls SET announcement = 'Other', starts_at = now() WHERE privacy = 'private'",
     "UPDATE paper_invites SET email = 'other@example.org'",
@@ -50,6 +51,7 @@ LISTS = {
     "/v1/attendees": ("", "order", "order.user", "user", "ticket"),
     "/v1/orders": ("", "attendees", "user", "attendees.order"),
     "/v1/event-invoices": ("", "event", "event.attendees"),
+    "/v1/mail-batches": ("", "event", "user"),
 }
 NEED_LOGIN = (
     "/v1/users/{me}/notifications",
@@ -58,6 +60,7 @@ NEED_LOGIN = (
     "/v1/attendees",
     "/v1/orders",
     "/v1/event-invoices",
+    "/v1/mail-batches",
 )
 ADMIN_LISTS = ("/v1/users", "/v1/notifications", "/v1/mails", "/v1/settings", "/v1/message-settings", "/v1/activities")
 # Hidden attributes, each with a value that it has in the first world, or that says much of it.

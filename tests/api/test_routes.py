@@ -129,6 +129,12 @@ DELETE /v1/role-invites/{invite}                                401   404   403 
 POST   /v1/role-invites/accept-invite                           400   400   400   400   400   400
 # Whoever is told that there is no key to check a signature with gets as far as the signature.
 POST   /v1/webhooks/sendgrid                                    503   503   503   503   503   503
+# The batch is the event's, and so is the mail in it.
+GET    /v1/mail-batches                                         401   200   200   200   200   200
+GET    /v1/mail-batches/{mail_batch}                            401   404   404   200   200   200
+GET    /v1/mail-batches/{mail_batch}/mails                      401   404   404   200   200   200
+GET    /v1/events/{event}/mails                                 401   403   403   200   200   200
+GET    /v1/events/{draft}/mails                                 401   404   404   200   200   200
 GET    /v1/mails                                                401   403   403   403   403   200
 GET    /v1/mails/{mail}                                         401   403   403   403   403   200
 GET    /v1/mails/{mail}/events                                  401   403   403   403   403   200

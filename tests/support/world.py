@@ -17,6 +17,7 @@ from app.models import (
     EventRole,
     Happening,
     Mail,
+    MailBatch,
     MailService,
     Notification,
     Order,
@@ -118,7 +119,9 @@ def make_world(people: People, api: Api) -> World:
             message="Hi",
             text="Hi",
             message_id="1@example.org",
+            batch=(batch := MailBatch(description="News", event=event)),
         ),
+        "mail_batch": batch,
         "service": MailService(**SERVICE),
         "suppression": Suppression(address="gone@example.org", reason="hard-bounce", text="550 5.1.1 gone"),
         "export": Transfer(

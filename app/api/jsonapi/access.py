@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -61,6 +61,7 @@ class ResourceType:
         columns: attributes that are another table's or computed, by Python name, for example
             `{"title": Happening.title}`.
         joins: the to-one relationships that lead to those tables; they are loaded together with each row.
+        complete: loads what the schema shows of rows besides their columns, for all rows of a document at once.
         is_story: whether a list is read from its beginning: the oldest comes first unless the query sorts.
     """
 
@@ -70,6 +71,7 @@ class ResourceType:
     columns: Mapping[str, QueryableAttribute[Any]] = field(default_factory=dict)
     joins: tuple[InstrumentedAttribute[Any], ...] = ()
     is_story: bool = False
+    complete: Callable[[Sequence[Any]], None] | None = None
 
     @property
     def model(self) -> Any:

@@ -36,6 +36,7 @@ def collection_document(
 ) -> dict[str, Any]:
     """The document of several rows."""
     linked = _include(resource_type, rows, viewer, query.include)
+    _complete(resource_type, rows, linked)
     data = [resource_object(resource_type, row, viewer, query, linked) for row in rows]
     return _with_included({"data": data}, data, viewer, query, linked)
 
@@ -45,6 +46,7 @@ def single_document(resource_type: ResourceType, row: Any, viewer: Viewer, query
     if row is None:
         return {"data": None}
     linked = _include(resource_type, [row], viewer, query.include)
+    _complete(resource_type, [row], linked)
     data = resource_object(resource_type, row, viewer, query, linked)
     return _with_included({"data": data}, [data], viewer, query, linked)
 
@@ -90,6 +92,15 @@ def _include(resource_type: ResourceType, rows: Sequence[Any], viewer: Viewer, p
         for name in path:
             level, here = _follow(here, level, name, viewer, linked)
     return linked
+
+
+def _complete(resource_type: ResourceType, rows: Sequence[Any], linked: Linked) -> None:
+    by_type: dict[ResourceType, list[Any]] = {resource_type: list(rows)}
+    for other, row in linked.rows.values():
+        by_type.setdefault(other, []).append(row)
+    for each, several in by_type.items():
+        if each.complete is not None and several:
+            each.complete(several)
 
 
 def _follow(

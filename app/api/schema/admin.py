@@ -56,6 +56,7 @@ class MailSchema(Schema):
     give_up_at = Timestamp(dump_only=True)
     sent_at = Timestamp(dump_only=True)
 
+    batch = ToOne("mail-batch", foreign_key="batch_id", dump_only=True)
     events = ToMany("mail-event", related_view="v1.mail_event_list", dump_only=True)
 
 
