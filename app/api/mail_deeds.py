@@ -26,8 +26,8 @@ from app.delivery.desk import CANCEL, RETRY, RETRY_MATCHING, SETTLE, Deed
 from app.delivery.desk_batches import Report, Words, do_all, in_batches, matching
 from app.models import Mail, db
 
-# Mails that one request changes at most: somebody waits for the answer.
-AT_MOST: Final = 20_000
+# Mails that one request changes at most, which takes some seconds: somebody waits for the answer.
+AT_MOST: Final = 100_000
 
 
 def retry_mails() -> Response:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from app.api.helpers.mail import cancel_email
 from app.api.helpers.templates import MASK
 from app.delivery.claims import claim_batch
-from app.delivery.desk import CANCEL, RETRY, SETTLE, Deed, cancel, cancel_email, foresee, retry, settle
-from app.delivery.outcomes import write_error
+from app.delivery.desk import CANCEL, RETRY, SETTLE, Deed, cancel, foresee, retry, settle
+from app.delivery.outcomes import write_error, write_sent
 from app.delivery.states import TRANSITIONS
-from app.delivery.transports.base import PermanentError, Reply
+from app.delivery.transports.base import PermanentError, Receipt, Reply
 from app.models import Mail, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES, SENDING, SENT
@@ -139,6 +140,32 @@ def test_two_operators_at_once_try_a_mail_again_once(connection: Connection) -> 
     assert found[0].changed == ()
     assert found[0].skipped[mail].startswith("It is queued")
     assert row(mail).retries == 1
+
+
+def test_a_mail_is_cancelled_or_sent_but_never_both(connection: Connection) -> None:
+    """An operator cancels while a worker claims and sends."""
+    ids = queue(200)
+    engine, sent, cancelled = db.engine, set[int](), set[int]()
+
+    def work() -> None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
+            while mails := claim_batch(own, limit=7):
+                claim, claimed = mails
+                if not claimed:
+                    break
+                for mail in claimed:
+                    write_sent(own, claim, mail, Receipt("smtp", "abc", "250 ok"))
+                    sent.add(mail.id)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for id_ in reversed(ids):
+        cancelled |= set(cancel(connection, [id_], BY).changed)
+    worker.join(30)
+    assert sent | cancelled == set(ids)
+    assert sent & cancelled == set()
+    assert {row(id_).status for id_ in sent} <= {"sent"}
+    assert {row(id_).status for id_ in cancelled} <= {"cancelled"}
 
 
 def test_code_cancels_a_mail_in_its_own_transaction(connection: Connection) -> None:
