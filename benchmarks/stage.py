@@ -28,11 +28,10 @@ class Stage:
 
 
 @contextmanager
-def stage(*, durable: bool = True, **environ: str) -> Iterator[Stage]:
+def stage(**environ: str) -> Iterator[Stage]:
     """Start everything but Usher's own processes, migrate, and push an application context.
 
     Args:
-        durable: whether a commit is on the disk when it returns.
         environ: more for the environment, of this process and of Usher's own.
     """
     before = dict(os.environ)
@@ -40,7 +39,7 @@ def stage(*, durable: bool = True, **environ: str) -> Iterator[Stage]:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="usher-bench-") as folder,
-            EmbeddedStack(Path(folder) / "data", durable=durable) as stack,
+            EmbeddedStack(Path(folder) / "data") as stack,
         ):
             os.environ.update(stack.env)
             os.environ.update(APP_ENVIRONMENT="development", RATE_LIMITS="off")

@@ -12,14 +12,19 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Final
 
 from benchmarks.chaos import answers, deaths, outages
-from benchmarks.chaos.report import Report
+from benchmarks.chaos.report import PATH, Report
 from benchmarks.chaos.scene import Scene, scene
 
-# Mails of the crowd, and seconds without a mail server: in full, and in the quick chaos.
-CROWD = {True: 10_000, False: 10_000}
-AWAY = {True: 60.0, False: 10.0}
+CROWD: Final = 10_000
+# Seconds without a mail server, in full and otherwise.
+AWAY: Final = {True: 60.0, False: 10.0}
+# The rehearsal: few mails, and a lease that soon runs out.
+FEW: Final = 300
+SHORT_LEASE: Final = 2.0
 Scenario = Callable[[Scene, Report], None]
 
 
@@ -28,7 +33,7 @@ def scenarios(rounds: int, chance: random.Random, *, is_full: bool) -> dict[str,
     return {
         "points": partial(deaths.at_every_point, rounds=rounds, chance=chance),
         "hosts": partial(deaths.all_at_once, rounds=max(rounds // 4, 1), chance=chance),
-        "crowd": partial(outages.crowd, count=CROWD[is_full]),
+        "crowd": partial(outages.crowd, count=CROWD),
         "broker": outages.broker,
         "database": outages.database,
         "answers": answers.answers,
@@ -36,8 +41,27 @@ def scenarios(rounds: int, chance: random.Random, *, is_full: bool) -> dict[str,
     }
 
 
-def main(argv: list[str]) -> int:
+def play_all(names: list[str], known: dict[str, Scenario], report: Report) -> None:
     """Play them one after the other, each on a scene of its own."""
+    for name in names or known:
+        print(f"{name} … (load {os.getloadavg()[0]:.1f})", flush=True)
+        begun = time.monotonic()
+        with scene() as set_up:
+            known[name](set_up, report)
+        print(f"  {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def rehearse(report: Report) -> None:
+    """A little of everything in half a minute, as the tests want it."""
+    with scene(lease=SHORT_LEASE) as set_up, set_up.workers(deaths.WORKERS):
+        deaths.once_at_each(set_up, report)
+        restart, kill = partial(outages.restart_broker, set_up), partial(outages.kill_database, set_up)
+        outages.during(set_up, report, "Valkey restarted", restart, mails=FEW, may_double=False)
+        outages.during(set_up, report, "PostgreSQL killed and started", kill, mails=FEW)
+
+
+def main(argv: list[str]) -> int:
+    """Play what is wanted, and report."""
     options = _options(argv)
     chance = random.Random(options.seed)  # noqa: S311 - moments, not secrets
     known = scenarios(options.rounds, chance, is_full=options.full)
@@ -46,15 +70,13 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"No such scenario: {', '.join(unknown)}. There are: {', '.join(known)}.\n")
         return 2
     report = Report()
-    for name in options.names or known:
-        print(f"{name} … (load {os.getloadavg()[0]:.1f})", flush=True)
-        begun = time.monotonic()
-        with scene() as set_up:
-            known[name](set_up, report)
-        print(f"  {time.monotonic() - begun:.0f} s", flush=True)
+    if options.rehearse:
+        rehearse(report)
+    else:
+        play_all(options.names, known, report)
     report.tell()
-    if not options.names:
-        report.write()
+    if options.report or not (options.names or options.rehearse):
+        report.write(options.report or PATH)
     return int(report.is_broken)
 
 
@@ -63,7 +85,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20, help="of the deaths at fault points (default: 20)")
     parser.add_argument("--full", action="store_true", help="take the mail server away for a minute")
     parser.add_argument("--seed", type=int, default=None, help="of the moments at which something dies")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these scenarios; chaos.json stays as it is")
+    parser.add_argument("--rehearse", action="store_true", help="only a little of everything, in half a minute")
+    parser.add_argument("--report", type=Path, default=None, help="where to write the report")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these scenarios")
     return parser.parse_args(argv)
 
 

@@ -15,7 +15,7 @@ from benchmarks.chaos.scene import Scene
 MAILS: Final = 200
 # Deaths in one round at a fault point, one after the other.
 DEATHS: Final = 2
-WORKERS: Final = ("worker-1", "worker-2")
+WORKERS: Final = {"worker-1": 1, "worker-2": 1}
 # Points before which the mail server has surely taken nothing, so that nothing can be doubled.
 _SAFE: Final = frozenset(FAULT_POINTS) - {AFTER_DATA_ACCEPTED, BEFORE_WRITE}
 
@@ -35,24 +35,29 @@ class _Sum:
 def at_every_point(scene: Scene, report: Report, rounds: int, chance: random.Random) -> None:
     """Rounds of 200 mails and two workers; in each, two processes die at one fault point, at chance moments."""
     sums = {point: _Sum() for point in FAULT_POINTS}
-    for name in WORKERS:
-        scene.start_worker(name)
-    for number in range(rounds):
-        point = FAULT_POINTS[number % len(FAULT_POINTS)]
-        _round(scene, point, sums[point], chance)
+    with scene.workers(WORKERS):
+        for number in range(rounds):
+            point = FAULT_POINTS[number % len(FAULT_POINTS)]
+            moments = sorted(chance.randrange(MAILS * 3 // 4) for _ in range(DEATHS))
+            _round(scene, [(moment, point) for moment in moments], sums[point])
     for point, total in sums.items():
         if total.account.mails:
             report.add(total.outcome(f"killed {point}", may_double=point not in _SAFE))
-    for name in WORKERS:
-        scene.stage.stack.stop_part(name)
 
 
-def _round(scene: Scene, point: str, total: _Sum, chance: random.Random) -> None:
+def once_at_each(scene: Scene, report: Report) -> None:
+    """One round in which a process dies at each fault point, one after the other."""
+    total = _Sum()
+    _round(scene, [(10 + 25 * number, point) for number, point in enumerate(FAULT_POINTS)], total)
+    report.add(total.outcome("killed once at each point", may_double=True))
+
+
+def _round(scene: Scene, plan: list[tuple[int, str]], total: _Sum) -> None:
+    """Let a process die at each of the points, when so many mails have arrived."""
     scene.begin()
-    moments = sorted(chance.randrange(MAILS * 3 // 4) for _ in range(DEATHS))
     scene.queue(MAILS)
     died_at = time.monotonic()
-    for moment in moments:
+    for moment, point in plan:
         scene.wait_for_arrivals(moment)
         order = scene.arm(point)
         scene.wait(lambda order=order: not order.exists() or scene.is_over(), f"a death {point}")  # type: ignore[misc]
@@ -70,15 +75,15 @@ def all_at_once(scene: Scene, report: Report, rounds: int, chance: random.Random
     total = _Sum()
     for _ in range(rounds):
         scene.begin()
-        for name in WORKERS:
-            scene.start_worker(name)
+        for name, processes in WORKERS.items():
+            scene.start_worker(name, processes)
         scene.queue(MAILS)
         scene.wait_for_arrivals(chance.randrange(MAILS * 3 // 4))
         for name in WORKERS:
             scene.kill_worker(name)
         died_at = time.monotonic()
-        for name in WORKERS:
-            scene.start_worker(name)
+        for name, processes in WORKERS.items():
+            scene.start_worker(name, processes)
         scene.wait_until_over()
         total.recovery.append(time.monotonic() - died_at)
         total.deaths += len(WORKERS)

@@ -14,71 +14,86 @@ from benchmarks.chaos.report import Outcome, Report
 from benchmarks.chaos.scene import Scene
 
 MAILS: Final = 2000
-# When the harm is done: so many mails have arrived.
-MIDDLE: Final = 500
 CROWD: Final = 8
-WORKER: Final = "worker"
+WORKERS: Final = {"worker": 2}
 
 
 def crowd(scene: Scene, report: Report, count: int) -> None:
     """Eight processes send side by side."""
-    scene.begin()
-    scene.start_worker(WORKER, CROWD)
-    scene.queue(count)
-    scene.wait_until_over()
-    scene.stage.stack.stop_part(WORKER)
-    report.add(Outcome(f"{CROWD} processes at once", scene.account(), 0, (), may_double=False))
+    with scene.workers({"crowd": CROWD}):
+        scene.begin()
+        scene.queue(count)
+        scene.wait_until_over()
+        report.add(Outcome(f"{CROWD} processes at once", scene.account(), 0, (), may_double=False))
 
 
 def broker(scene: Scene, report: Report) -> None:
-    """Valkey is emptied, and a little later ended and started."""
-
-    def harm() -> None:
-        with redis.Redis.from_url(scene.stage.stack.env["REDIS_URL"]) as client:
-            client.flushall()
-        scene.wait_for_arrivals(2 * MIDDLE)
-        scene.stage.stack.stop_part("valkey")
-        scene.restart_server("valkey")
-
-    _during(scene, report, "Valkey emptied, then restarted", harm, may_double=False)
+    """Valkey is emptied, and later ended and started."""
+    with scene.workers(WORKERS):
+        during(scene, report, "Valkey emptied", lambda: empty_broker(scene), may_double=False)
+        during(scene, report, "Valkey restarted", lambda: restart_broker(scene), may_double=False)
 
 
 def database(scene: Scene, report: Report) -> None:
     """PostgreSQL is ended as an operator does, and in another run killed."""
-
-    def restart() -> None:
-        scene.stage.stack.stop_part("postgres")
-        scene.restart_server("postgres")
-
-    def kill() -> None:
-        os.kill(scene.stage.stack.pid("postgres"), signal.SIGKILL)
-        scene.stage.stack.stop_part("postgres")
-        scene.restart_server("postgres")
-
-    _during(scene, report, "PostgreSQL restarted", restart)
-    _during(scene, report, "PostgreSQL killed and started", kill)
+    with scene.workers(WORKERS):
+        during(scene, report, "PostgreSQL restarted", lambda: restart_database(scene))
+        during(scene, report, "PostgreSQL killed and started", lambda: kill_database(scene))
 
 
 def mail_server(scene: Scene, report: Report, seconds: float) -> None:
     """The mail server dies, and is away for a while."""
-
-    def harm() -> None:
-        scene.stage.stack.stop_part("recorder")
-        time.sleep(seconds)
-        scene.start_recorder()
-
-    _during(scene, report, f"mail server away for {seconds:.0f} s", harm)
+    with scene.workers(WORKERS):
+        during(scene, report, f"mail server away for {seconds:.0f} s", lambda: away(scene, seconds))
 
 
-def _during(scene: Scene, report: Report, name: str, harm: Callable[[], None], *, may_double: bool = True) -> None:
-    """Do the harm while two processes send, and wait for the end of all mails."""
+def empty_broker(scene: Scene) -> None:
+    """FLUSHALL."""
+    with redis.Redis.from_url(scene.stage.stack.env["REDIS_URL"]) as client:
+        client.flushall()
+
+
+def restart_broker(scene: Scene) -> None:
+    """Empty it, end it and start it."""
+    empty_broker(scene)
+    scene.stage.stack.stop_part("valkey")
+    scene.restart_server("valkey")
+
+
+def restart_database(scene: Scene) -> None:
+    """End it fast, as an operator does, and start it."""
+    scene.stage.stack.stop_part("postgres")
+    scene.restart_server("postgres")
+
+
+def kill_database(scene: Scene) -> None:
+    """SIGKILL to PostgreSQL's first process, and start it."""
+    os.kill(scene.stage.stack.pid("postgres"), signal.SIGKILL)
+    scene.stage.stack.stop_part("postgres")
+    scene.restart_server("postgres")
+
+
+def away(scene: Scene, seconds: float) -> None:
+    """The mail server is away for so long."""
+    scene.stage.stack.stop_part("recorder")
+    time.sleep(seconds)
+    scene.start_recorder()
+
+
+def during(
+    scene: Scene,
+    report: Report,
+    name: str,
+    harm: Callable[[], None],
+    *,
+    mails: int = MAILS,
+    may_double: bool = True,
+) -> None:
+    """Do the harm when a quarter has arrived, and wait for the end of all mails."""
     scene.begin()
-    scene.start_worker(WORKER, 2)
-    scene.queue(MAILS)
-    scene.wait_for_arrivals(MIDDLE)
+    scene.queue(mails)
+    scene.wait_for_arrivals(mails // 4)
     harm()
     well_at = time.monotonic()
     scene.wait_until_over()
-    seconds = time.monotonic() - well_at
-    scene.stage.stack.stop_part(WORKER)
-    report.add(Outcome(name, scene.account(), 0, (seconds,), may_double))
+    report.add(Outcome(name, scene.account(), 0, (time.monotonic() - well_at,), may_double))

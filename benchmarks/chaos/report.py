@@ -119,15 +119,15 @@ class Report:
         for name, figure in self.figures().items():
             print(f"{name}: {figure['value']} {figure['unit']}")
 
-    def write(self) -> None:
+    def write(self, path: Path) -> None:
         """Write the file."""
         body = {
             "machine": machine(),
             "figures": self.figures(),
-            "scenarios": [asdict(outcome) for outcome in self.outcomes],
-            "answers": [asdict(answer) for answer in self.answers],
+            "scenarios": [{**asdict(outcome), "is_broken": outcome.is_broken} for outcome in self.outcomes],
+            "answers": [{**asdict(answer), "is_broken": answer.is_broken} for answer in self.answers],
         }
-        PATH.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _row(answer: Answer) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from benchmarks.peers.ours import send_to
 from benchmarks.stage import Stage, stage
 
 # Seconds that a dead worker's mails wait, here; in production it is 20.
-LEASE: Final = 3
+LEASE: Final = 3.0
 # Seconds that anything may take before it counts as lost.
 PATIENCE: Final = 180.0
 LOOK: Final = 0.005
@@ -66,6 +66,15 @@ class Scene:
     def start_worker(self, name: str, processes: int = 1) -> None:
         """Start a worker."""
         self.stage.application.start_worker(name, processes=processes)
+
+    @contextmanager
+    def workers(self, processes: Mapping[str, int]) -> Iterator[None]:
+        """So many processes of each worker, by its name; they are ended afterwards."""
+        for name, count in processes.items():
+            self.start_worker(name, count)
+        yield
+        for name in processes:
+            self.stage.stack.stop_part(name)
 
     def start_beat(self) -> None:
         """Start a beat that is quick."""
@@ -171,10 +180,16 @@ class Scene:
 
 
 @contextmanager
-def scene(*, durable: bool = True) -> Iterator[Scene]:
-    """The embedded stack, the mail server and a quick beat; no worker yet."""
-    environ = {"MAIL_LEASE_SECONDS": str(LEASE)}
-    with _folder() as folder, stage(durable=durable, USHER_FAULTS=str(folder / "faults"), **environ) as running:
+def scene(lease: float = LEASE) -> Iterator[Scene]:
+    """The embedded stack, the mail server and a quick beat; no worker yet.
+
+    PostgreSQL is durable: one that answers before a commit is on the disk forgets outcomes when it is killed, and the
+    mails are sent again without anybody knowing.
+    """
+    with (
+        _folder() as folder,
+        stage(USHER_FAULTS=str(folder / "faults"), MAIL_LEASE_SECONDS=str(lease)) as running,
+    ):
         port = Ports(running.stack.data_dir).choose("recorder")
         made = Scene(running, port, folder / "arrivals", folder / "faults")
         made.begin()

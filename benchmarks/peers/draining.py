@@ -13,8 +13,8 @@ from app.delivery.render import to_envelope
 from benchmarks.mails import SENDER, claimed
 from benchmarks.peers.ours import drain, send_to
 from benchmarks.peers.peer import PostOffice
-from benchmarks.peers.pictures import bars, save
 from benchmarks.peers.scale import scale
+from benchmarks.pictures import bars, save
 from benchmarks.results import Results
 from benchmarks.sink import Sink
 from benchmarks.stage import Stage

@@ -13,8 +13,8 @@ from app.models.mail import NEW_SESSION
 from benchmarks.mails import LINK
 from benchmarks.peers.clocked_sink import ClockedSink
 from benchmarks.peers.ours import send_to
-from benchmarks.peers.pictures import distribution, save
 from benchmarks.peers.scale import scale
+from benchmarks.pictures import distribution, save
 from benchmarks.results import Results
 from benchmarks.stage import Stage
 

@@ -19,8 +19,8 @@ from app.language import DEFAULT
 from app.models import db
 from app.models.mail import NEW_SESSION
 from benchmarks.peers.peer import PostOffice
-from benchmarks.peers.pictures import bars, save
 from benchmarks.peers.scale import scale
+from benchmarks.pictures import bars, save
 from benchmarks.results import Results
 from benchmarks.stage import Stage
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.peers import pictures
-from benchmarks.peers.pictures import WIDTH, bars, distribution, save
+from benchmarks import pictures
+from benchmarks.pictures import WIDTH, bars, distribution, save
 
 SVG = "{http://www.w3.org/2000/svg}"
 VALUES = st.floats(min_value=0, max_value=1e9, allow_nan=False)

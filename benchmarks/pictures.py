@@ -9,11 +9,12 @@ from typing import Final
 
 from benchmarks.peers.scale import is_quick
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 
 WIDTH: Final = 640
-_MARGIN: Final = 16
-_TITLE: Final = 40
+# Around everything, and above it for the title, in px.
+MARGIN: Final = 16
+TITLE: Final = 40
 _ROW: Final = 44
 _BAR: Final = 16
 # Room to the right of the longest bar for its figure, of about 7 px a character.
@@ -40,16 +41,16 @@ def bars(title: str, rows: Sequence[tuple[str, float]], unit: str, ours: str = "
     longest = max((value for _, value in rows), default=0.0) or 1.0
     parts = []
     for position, (label, value) in enumerate(rows):
-        top = _TITLE + _ROW * position
-        width = (WIDTH - 2 * _MARGIN - _FIGURE) * value / longest
+        top = TITLE + _ROW * position
+        width = (WIDTH - 2 * MARGIN - _FIGURE) * value / longest
         kind = "o" if label.startswith(ours) else "p"
         parts.append(
-            f'<text x="{_MARGIN}" y="{top + 14}">{escape(label)}</text>'
-            f'<rect class="{kind}" x="{_MARGIN}" y="{top + 20}" width="{width:.1f}" height="{_BAR}" rx="2"/>'
-            f'<text x="{_MARGIN + width + 8:.1f}" y="{top + 33}">{escape(_figure(value, unit))}</text>'
+            f'<text x="{MARGIN}" y="{top + 14}">{escape(label)}</text>'
+            f'<rect class="{kind}" x="{MARGIN}" y="{top + 20}" width="{width:.1f}" height="{_BAR}" rx="2"/>'
+            f'<text x="{MARGIN + width + 8:.1f}" y="{top + 33}">{escape(figure(value, unit))}</text>'
         )
-    told = "; ".join(f"{label}: {_figure(value, unit)}" for label, value in rows)
-    return _picture(title, told, parts, _TITLE + _ROW * len(rows) + _MARGIN // 2)
+    told = "; ".join(f"{label}: {figure(value, unit)}" for label, value in rows)
+    return frame(title, told, parts, TITLE + _ROW * len(rows) + MARGIN // 2)
 
 
 def distribution(title: str, values: Sequence[float], unit: str, marks: Mapping[str, float]) -> str:
@@ -63,27 +64,27 @@ def distribution(title: str, values: Sequence[float], unit: str, marks: Mapping[
     """
     end = max(*values, *marks.values(), 0.0) * 1.02 or 1.0
     # The marks' labels have a row each, above the bars.
-    floor = _TITLE + 16 * len(marks) + 8 + _PLOT
+    floor = TITLE + 16 * len(marks) + 8 + _PLOT
     counts = [0] * _BINS
     for value in values:
         counts[min(int(value / end * _BINS), _BINS - 1)] += 1
-    width = (WIDTH - 2 * _MARGIN) / _BINS
+    width = (WIDTH - 2 * MARGIN) / _BINS
     parts = [
-        f'<rect class="o" x="{_MARGIN + width * position:.1f}" y="{floor - height:.1f}" width="{width - 1:.1f}" '
+        f'<rect class="o" x="{MARGIN + width * position:.1f}" y="{floor - height:.1f}" width="{width - 1:.1f}" '
         f'height="{height:.1f}"/>'
         for position, count in enumerate(counts)
         if (height := _PLOT * count / max(counts))
     ]
-    parts.append(f'<line class="a" x1="{_MARGIN}" y1="{floor}" x2="{WIDTH - _MARGIN}" y2="{floor}"/>')
+    parts.append(f'<line class="a" x1="{MARGIN}" y1="{floor}" x2="{WIDTH - MARGIN}" y2="{floor}"/>')
     for row, (name, value) in enumerate(marks.items()):
-        parts.append(_mark(f"{name} {_figure(value, unit)}", _MARGIN + (WIDTH - 2 * _MARGIN) * value / end, row, floor))
+        parts.append(_mark(f"{name} {figure(value, unit)}", MARGIN + (WIDTH - 2 * MARGIN) * value / end, row, floor))
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        place, anchor = _MARGIN + (WIDTH - 2 * _MARGIN) * share, {0.0: "start", 1.0: "end"}.get(share, "middle")
+        place, anchor = MARGIN + (WIDTH - 2 * MARGIN) * share, {0.0: "start", 1.0: "end"}.get(share, "middle")
         parts.append(
-            f'<text x="{place:.1f}" y="{floor + 18}" text-anchor="{anchor}">{_figure(end * share, unit)}</text>'
+            f'<text x="{place:.1f}" y="{floor + 18}" text-anchor="{anchor}">{figure(end * share, unit)}</text>'
         )
-    told = f"{len(values)} values; " + "; ".join(f"{name}: {_figure(value, unit)}" for name, value in marks.items())
-    return _picture(title, told, parts, floor + 28)
+    told = f"{len(values)} values; " + "; ".join(f"{name}: {figure(value, unit)}" for name, value in marks.items())
+    return frame(title, told, parts, floor + 28)
 
 
 def save(name: str, picture: str) -> None:
@@ -96,7 +97,7 @@ def save(name: str, picture: str) -> None:
 
 def _mark(label: str, place: float, row: int, floor: float) -> str:
     """A line with its label beside it: to the right, if there is room for signs of about 8 px."""
-    top = _TITLE + 4 + 16 * row
+    top = TITLE + 4 + 16 * row
     is_left = place + 8 * len(label) > WIDTH
     anchor, beside = ("end", place - 5) if is_left else ("start", place + 5)
     return (
@@ -105,16 +106,17 @@ def _mark(label: str, place: float, row: int, floor: float) -> str:
     )
 
 
-def _figure(value: float, unit: str) -> str:
-    """Three digits that count, without an exponent."""
+def figure(value: float, unit: str) -> str:
+    """A figure as text: three digits that count, without an exponent."""
     digits = 0 if value >= 100 or value == 0 else 1 if value >= 10 else 2  # noqa: PLR2004 - decimal places
     return f"{value:,.{digits}f} {unit}"
 
 
-def _picture(title: str, told: str, parts: Sequence[str], height: float) -> str:
+def frame(title: str, told: str, parts: Sequence[str], height: float) -> str:
+    """A picture with a title, what it tells in words, and its parts (elements of SVG)."""
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
         f'height="{height:.0f}" role="img">\n<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n'
-        f'<style>{_STYLE}</style>\n<text class="t" x="{_MARGIN}" y="24">{escape(title)}</text>\n{body}\n</svg>\n'
+        f'<style>{_STYLE}</style>\n<text class="t" x="{MARGIN}" y="24">{escape(title)}</text>\n{body}\n</svg>\n'
     )
