@@ -60,6 +60,12 @@ RELEASE: Final = text(
     INSERT INTO mail_events (mail_id, event, text) SELECT id, 'queued', 'Given back: it was not begun.' FROM changed
     """
 ).bindparams(bindparam("ids", expanding=True))
+REROUTED: Final = text(
+    """
+    INSERT INTO mail_events (mail_id, event, provider, code, text)
+    VALUES (:mail_id, 'rerouted', :provider, :code, :text)
+    """
+)
 WAKE: Final = text(
     "UPDATE mails SET next_attempt_at = now() WHERE status = 'deferred' AND next_attempt_at > now()"
     " AND error_class IN ('configuration', 'connection')"
@@ -118,6 +124,12 @@ def write_suppressed(connection: Connection, claim: str, mail: ClaimedMail, reas
     _check(NOT_SENT.run(connection, values), mail, SUPPRESSED)
 
 
+def write_rerouted(connection: Connection, mail_id: int, error: TransportError) -> None:
+    """A service has failed, and the next is tried at once: an entry of the timeline, since the status stays."""
+    said = {"provider": error.service or error.provider, "code": error.code, "text": str(error)}
+    connection.execute(REROUTED, {"mail_id": mail_id, **said})
+
+
 def release(connection: Connection, claim: str, mails: Sequence[ClaimedMail]) -> None:
     """Give mails back that were not begun, so that they are due at once."""
     if mails:
@@ -132,7 +144,7 @@ def wake(connection: Connection) -> int:
 def _write_not_sent(
     connection: Connection, claim: str, mail: ClaimedMail, change: tuple[str, int, float, int], error: TransportError
 ) -> str:
-    values = (mail.id, claim, *change, error.provider, error.kind, error.code, str(error))
+    values = (mail.id, claim, *change, error.service or error.provider, error.kind, error.code, str(error))
     _check(NOT_SENT.run(connection, values), mail, change[0])
     return change[0]
 

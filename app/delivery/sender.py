@@ -7,18 +7,20 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection, Engine, select
 
 from app.delivery.claims import ClaimedMail, claim_batch
+from app.delivery.failover import Route, counters
 from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
 from app.delivery.lease import Lease
-from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
+from app.delivery.outcomes import release, write_error, write_rerouted, write_sent, write_suppressed
 from app.delivery.pace import ENOUGH, Pace
 from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
-from app.delivery.services import DISABLED, Service, close_transport, read_service, transport_for
-from app.delivery.transports.base import Attachment, Transport, TransportError
+from app.delivery.services import Sender, Services, close_transport, read_services
+from app.delivery.transports.base import Attachment, TransportError
 from app.models.mail import MailAttachment
 from config import Config
 
@@ -60,16 +62,26 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
     tally: Counter[str] = Counter()
     stop_at = time.monotonic() + seconds
     pace = Pace()
+    known = counters(config.redis_url)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while time.monotonic() < stop_at:
-            reach(BEFORE_CLAIM)
-            claim, mails = claim_batch(connection, ids, pace.limit, config.mail_lease_seconds)
-            if not mails:
-                break
-            reach(AFTER_CLAIM)
-            with Lease(engine, claim, config.mail_lease_seconds) as lease:
-                batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
-                _send_batch(batch, config)
+        while (left := stop_at - time.monotonic()) > 0:
+            services = read_services(connection, config)
+            with Route(services, known, pace.limit, partial(write_rerouted, connection)) as route:
+                if services.usable and not route.room:
+                    # What waits for a quota or a server is not claimed; the next sweep asks again.
+                    if route.wait is None or ids is not None:
+                        break
+                    time.sleep(min(route.wait, left))
+                    continue
+                reach(BEFORE_CLAIM)
+                limit = route.room or pace.limit
+                claim, mails = claim_batch(connection, ids, limit, config.mail_lease_seconds)
+                if not mails:
+                    break
+                reach(AFTER_CLAIM)
+                with Lease(engine, claim, config.mail_lease_seconds) as lease:
+                    batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
+                    _send_batch(batch, services, route, config)
             tally += batch.tally
             pace.learn(batch.tally.total(), batch.seconds)
             if batch.is_stopped:
@@ -77,16 +89,14 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
     return tally
 
 
-def _send_batch(batch: Batch, config: Config) -> None:
-    try:
-        service = read_service(batch.connection, config)
-        if service.name == DISABLED:
-            _suppress_all(batch, "Mail is switched off: email-service is 'disable' in the settings.")
-            return
-        transport = transport_for(service)
-    except TransportError as error:
-        _defer_rest(batch, 0, error)
+def _send_batch(batch: Batch, services: Services, route: Route, config: Config) -> None:
+    if services.is_disabled:
+        _suppress_all(batch, "Mail is switched off: email-service is 'disable' in the settings.")
         return
+    if not services.usable:
+        _defer_rest(batch, 0, next(iter(services.wrong.values())))
+        return
+    route.begin(len(batch.mails))
     for position, mail in enumerate(batch.mails):
         if not batch.lease.holds:
             close_transport()
@@ -95,34 +105,31 @@ def _send_batch(batch: Batch, config: Config) -> None:
         if batch.seconds > ENOUGH:
             release(batch.connection, batch.claim, batch.mails[position:])
             return
-        obstacle = _send_one(batch, mail, service, transport, config)
-        if obstacle is not None and (obstacle.connection_lost or obstacle.kind == "configuration"):
+        _send_one(batch, mail, services.sender, route, config)
+        if route.obstacle is not None and not route.is_open:
             # What stopped this mail stops the others too: do not wait for the same answer a hundred times.
-            _defer_rest(batch, position + 1, obstacle)
+            _defer_rest(batch, position + 1, route.obstacle)
             return
 
 
-def _send_one(
-    batch: Batch, mail: ClaimedMail, service: Service, transport: Transport, config: Config
-) -> TransportError | None:
-    """Send one mail and write its outcome; return the error, if there was one."""
+def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, config: Config) -> None:
+    """Send one mail and write its outcome."""
     outside = refused((mail.recipient, *mail.bcc), config)
     if outside:
         reason = f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
         write_suppressed(batch.connection, batch.claim, mail, reason)
         batch.tally["suppressed"] += 1
-        return None
+        return
     try:
-        receipt = transport.send(to_envelope(mail, service.sender, batch.attachments.get(mail.id, ())))
+        receipt = route.send(to_envelope(mail, sender, batch.attachments.get(mail.id, ())))
     except TransportError as error:
         status = write_error(batch.connection, batch.claim, mail, error)
         batch.tally[status] += 1
         log.warning("Mail %d (%s), try %d: %s: %s", mail.id, mail.action, mail.attempts + 1, status, error)
-        return error
+        return
     reach(BEFORE_WRITE)
     write_sent(batch.connection, batch.claim, mail, receipt)
     batch.tally["sent"] += 1
-    return None
 
 
 def _suppress_all(batch: Batch, reason: str) -> None:
