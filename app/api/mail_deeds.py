@@ -22,7 +22,7 @@ from app.api.jsonapi.schema import Schema
 from app.api.schema.admin import MAIL
 from app.api.schema.mail_deeds import MailCancellationSchema, MailRetrySchema, MailSettlementSchema
 from app.api.viewer import current_viewer
-from app.delivery.desk import CANCEL, RETRY, RETRY_MATCHING, SETTLE, Deed
+from app.delivery.deeds import CANCEL, RETRY, RETRY_MATCHING, SETTLE, Deed
 from app.delivery.desk_batches import Report, Words, do_all, in_batches, matching
 from app.models import Mail, db
 

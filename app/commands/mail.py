@@ -91,7 +91,7 @@ def retry(reason: str, *, dry_run: bool, **options: Any) -> None:
     An uncertain mail may have arrived already: tried again it may arrive twice.
     """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
-    from app.delivery.desk import RETRY  # noqa: PLC0415
+    from app.delivery.deeds import RETRY  # noqa: PLC0415
     from app.models.mail import FAILED  # noqa: PLC0415
 
     choice = _choice(**options)
@@ -107,7 +107,7 @@ def retry(reason: str, *, dry_run: bool, **options: Any) -> None:
 def cancel(reason: str, *, dry_run: bool, **options: Any) -> None:
     """End mails that wait: queued, scheduled or deferred ones. They are never sent."""
     from app.commands.mail_work import carry_out  # noqa: PLC0415
-    from app.delivery.desk import CANCEL  # noqa: PLC0415
+    from app.delivery.deeds import CANCEL  # noqa: PLC0415
 
     choice = _choice(**options)
     choice.needs_something()
@@ -122,7 +122,7 @@ def cancel(reason: str, *, dry_run: bool, **options: Any) -> None:
 def settle(mail_id: int, outcome: str, reason: str) -> None:
     """Say what became of the uncertain mail ID: it was sent, it is to be tried again, or it has failed."""
     from app.commands.mail_work import carry_out  # noqa: PLC0415
-    from app.delivery.desk import SETTLE  # noqa: PLC0415
+    from app.delivery.deeds import SETTLE  # noqa: PLC0415
 
     carry_out(SETTLE[outcome], _choice(ids=(mail_id,)), reason, dry_run=False)
 

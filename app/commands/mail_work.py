@@ -9,7 +9,7 @@ import click
 
 from app.api.helpers.templates import one_line
 from app.commands.mail_choice import Choice
-from app.delivery.desk import Deed
+from app.delivery.deeds import Deed
 from app.delivery.desk_batches import Report, Words, do_all, foresee_all
 from app.models import db
 

@@ -6,8 +6,10 @@ not for, changes the others and writes the entries of their timelines, or nothin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
@@ -15,99 +17,35 @@ from sqlalchemy.orm import object_session
 
 from app.api.helpers.system_mails import MAILS
 from app.api.helpers.templates import MASK
-from app.delivery.states import TRANSITIONS
-from app.models.mail import CANCELLED, FAILED, MAIL_STATUSES, QUEUED, SENDING, SENT, UNCERTAIN, Mail
+from app.auth.tokens import INVITE, LIFETIMES, RESET, VERIFY
+from app.delivery.deeds import CANCEL, RETRY, SETTLE, Deed
+from app.models.mail import EVENT_ROLE, PASSWORD_RESET, USER_CONFIRM, Mail
 
 # Who did it, where it was not a person.
 APPLICATION: Final = "the application"
 
-_AGAIN: Final = """next_attempt_at = now(), give_up_at = now() + interval '24 hours', doubts = 0,
-    retries = LEAST(retries + 1, 32767)"""
-
-
-@dataclass(frozen=True)
-class Deed:
-    """One of the things that an operator does.
-
-    Attributes:
-        status: what the mails become.
-        takes: the statuses of mails that it is for.
-        assignments: what changes besides the status, as SQL.
-        said: how the entry of the timeline begins.
-        rule: what it is for, in words.
-        needs_message: whether the mail must still have all that is to be sent.
-    """
-
-    status: str
-    takes: tuple[str, ...]
-    assignments: str
-    said: str
-    rule: str
-    needs_message: bool = False
-
-
-def _leading_to(status: str) -> tuple[str, ...]:
-    """The statuses of mails that nobody is sending, and that may become this."""
-    return tuple(each for each in MAIL_STATUSES if each != SENDING and status in TRANSITIONS[each])
-
-
-RETRY: Final = Deed(
-    status=QUEUED,
-    takes=_leading_to(QUEUED),
-    assignments=_AGAIN,
-    said="Tried again",
-    rule="only failed, suppressed and uncertain mails can be tried again",
-    needs_message=True,
-)
-# The same with all that match a filter: what may be in somebody's inbox already is not among those.
-RETRY_MATCHING: Final = replace(
-    RETRY,
-    takes=tuple(each for each in RETRY.takes if each != UNCERTAIN),
-    rule="a filter is for failed and suppressed mails; an uncertain one, which may have arrived, is named by its id",
-)
-CANCEL: Final = Deed(
-    status=CANCELLED,
-    takes=_leading_to(CANCELLED),
-    assignments="secret = NULL",
-    said="Cancelled",
-    rule="only queued, scheduled and deferred mails can be cancelled",
-)
-_ONLY_UNCERTAIN: Final = "only uncertain mails can be settled"
-# By the outcome that the operator has found out, or wants.
-SETTLE: Final = {
-    SENT: Deed(
-        status=SENT,
-        takes=(UNCERTAIN,),
-        assignments="sent_at = coalesce(sent_at, now()), secret = NULL, error_class = NULL, last_error = NULL",
-        said="Settled as sent",
-        rule=_ONLY_UNCERTAIN,
-    ),
-    "retry": replace(RETRY, takes=(UNCERTAIN,), said="Settled, to be tried again", rule=_ONLY_UNCERTAIN),
-    FAILED: Deed(
-        status=FAILED,
-        takes=(UNCERTAIN,),
-        assignments="last_error = :text",
-        said="Settled as failed",
-        rule=_ONLY_UNCERTAIN,
-    ),
-}
-
 # The actions whose messages show asterisks where the secret is put in when they are sent.
 _SECRETIVE: Final = sorted(action for action, template in MAILS.items() if "secret" in template)
+# Seconds after which the link of such a mail opens nothing.
+LINK_LIVES: Final = {USER_CONFIRM: LIFETIMES[VERIFY], PASSWORD_RESET: LIFETIMES[RESET], EVENT_ROLE: LIFETIMES[INVITE]}
 
 # Judged in the order of the ids, so that two operators wait for each other, instead of for ever. A row that another
 # transaction has just changed is judged as it is now: with FOR UPDATE it is read anew.
 _JUDGE: Final = """
-    SELECT id, status AS before, body_removed_at AS removed_at, error_class, last_error, CASE
+    SELECT id, status AS before, body_removed_at AS removed_at, expires_at, error_class, last_error, CASE
         WHEN status <> ALL(:takes) THEN 'status'
         WHEN :needs_message AND body_removed_at IS NOT NULL THEN 'message'
         WHEN :needs_message AND secret IS NULL AND action = ANY(:secretive) AND strpos(message, :mask) > 0
             THEN 'secret'
+        WHEN :needs_message AND secret IS NOT NULL AND expires_at < now() THEN 'expired'
         END AS obstacle
-    FROM mails WHERE id = ANY(:ids) ORDER BY id
+    FROM mails, LATERAL (
+        SELECT time + make_interval(secs => CAST(CAST(:lives AS json) ->> action AS float)) AS expires_at
+    ) AS link
+    WHERE id = ANY(:ids) ORDER BY id
 """
 _DO: Final = """
-WITH chosen AS MATERIALIZED ({judge} FOR UPDATE), changed AS (
+WITH chosen AS MATERIALIZED ({judge} FOR UPDATE OF mails), changed AS (
     UPDATE mails SET status = :status, {assignments}
     FROM chosen WHERE mails.id = chosen.id AND chosen.obstacle IS NULL
     RETURNING mails.id
@@ -165,6 +103,7 @@ def _values(deed: Deed, ids: Sequence[int]) -> dict[str, Any]:
         "needs_message": deed.needs_message,
         "secretive": _SECRETIVE,
         "mask": MASK,
+        "lives": json.dumps(LINK_LIVES),
     }
 
 
@@ -182,11 +121,18 @@ def _done(deed: Deed, ids: Sequence[int], rows: Sequence[Row[Any]]) -> Done:
 
 
 def _why(deed: Deed, row: Row[Any]) -> str:
-    if row.obstacle == "status":
-        return f"It is {row.before}: {deed.rule}."
-    if row.obstacle == "message":
-        return f"Its text was removed on {row.removed_at:%Y-%m-%d}, since it was old: there is nothing to send."
+    match row.obstacle:
+        case "status":
+            return f"It is {row.before}: {deed.rule}."
+        case "message":
+            return f"Its text was removed on {_utc(row.removed_at)}, since it was old: there is nothing to send."
+        case "expired":
+            return f"The link in it expired on {_utc(row.expires_at)}: whoever needs one must ask for a new one."
     return "The link in it was for its recipient only, and is not kept: whoever needs one must ask for a new one."
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
 
 
 def retry(connection: Connection, ids: Sequence[int], by: str, reason: str = "") -> Done:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, text
 
-from app.api.helpers.mail import cancel_email
+from app.api.helpers.mail import cancel_email, send_email_password_reset
+from app.api.helpers.system_mails import MAILS
 from app.api.helpers.templates import MASK
 from app.delivery.claims import claim_batch
-from app.delivery.desk import CANCEL, RETRY, SETTLE, Deed, cancel, foresee, retry, settle
+from app.delivery.deeds import CANCEL, RETRY, SETTLE, Deed
+from app.delivery.desk import LINK_LIVES, cancel, foresee, retry, settle
 from app.delivery.outcomes import write_error, write_sent
 from app.delivery.states import TRANSITIONS
 from app.delivery.transports.base import PermanentError, Receipt, Reply
@@ -20,7 +22,7 @@ from app.models import Mail, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES, SENDING, SENT
 from tests.support.processes import wait_for
-from tests.support.sending import queue, queue_secret, row
+from tests.support.sending import LINK, queue, queue_secret, row
 from tests.support.uncommon import mail_that_is
 
 BY = "olivia@example.org"
@@ -81,6 +83,24 @@ def test_a_mail_without_its_secret_or_its_message_is_not_tried_again(connection:
     assert "for its recipient only" in done.skipped[secret]
     assert "removed on 2026-11-01" in done.skipped[old]
     assert row(secret).status == row(old).status == "failed"
+
+
+def test_a_mail_whose_link_has_expired_is_not_tried_again(connection: Connection) -> None:
+    """Somebody would get a link that opens nothing. The link of a new password is good for an hour."""
+    ids = {}
+    for minutes in (59, 61):
+        mail = cast("Mail", send_email_password_reset("ana@example.org", LINK))
+        mail.time = utc_now() - timedelta(minutes=minutes)
+        db.session.commit()
+        ids[minutes] = mail.id
+    connection.execute(text("UPDATE mails SET status = 'suppressed'"))
+    done = retry(connection, list(ids.values()), BY)
+    assert done.changed == (ids[59],)
+    assert "The link in it expired on 20" in done.skipped[ids[61]]
+
+
+def test_every_link_for_its_recipient_only_has_a_life(database: None) -> None:
+    assert {action for action, template in MAILS.items() if "secret" in template} == LINK_LIVES.keys()
 
 
 def test_what_is_foreseen_is_what_is_done_and_changes_nothing(connection: Connection) -> None:
