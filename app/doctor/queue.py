@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from app.doctor.findings import Finding, Level
+from app.models.setting import RETRY
 
 CHECK: Final = "queue"
 # Seconds that a mail that is due may wait before it is worth a word, and before something must be wrong.
@@ -20,16 +21,18 @@ NEWEST: Final = 10_000
 
 _STATES: Final = text(
     """
-    SELECT count(*) FILTER (WHERE status IN ('queued', 'deferred')) AS waiting,
-        count(*) FILTER (WHERE status IN ('queued', 'deferred') AND next_attempt_at <= now()) AS due,
+    SELECT count(*) FILTER (WHERE status IN ('scheduled', 'queued', 'deferred')) AS waiting,
+        count(*) FILTER (WHERE status IN ('scheduled', 'queued', 'deferred') AND next_attempt_at <= now()) AS due,
         extract(epoch FROM now() - min(next_attempt_at) FILTER (
-            WHERE status IN ('queued', 'deferred'))) AS late,
-        extract(epoch FROM now() - min(time) FILTER (WHERE status IN ('queued', 'deferred'))) AS oldest,
+            WHERE status IN ('scheduled', 'queued', 'deferred'))) AS late,
+        extract(epoch FROM now() - min(time) FILTER (
+            WHERE status IN ('scheduled', 'queued', 'deferred'))) AS oldest,
         extract(epoch FROM now() - min(lease_until) FILTER (WHERE status = 'sending')) AS lost,
         count(*) FILTER (WHERE status = 'sending' AND lease_until < now()) AS lost_mails,
         count(*) FILTER (WHERE status = 'failed') AS failed,
-        count(*) FILTER (WHERE status = 'uncertain') AS uncertain
-    FROM mails WHERE status IN ('queued', 'deferred', 'sending', 'failed', 'uncertain')
+        count(*) FILTER (WHERE status = 'uncertain') AS uncertain,
+        (SELECT uncertain_mails FROM settings) AS uncertain_mails
+    FROM mails WHERE status IN ('scheduled', 'queued', 'deferred', 'sending', 'failed', 'uncertain')
     """
 )
 # The newest few tell what is wrong now. Addresses are cut out, so that those of the same reason count as one.
@@ -49,8 +52,10 @@ _MEND: Final = {
     "connection": "See that the mail server is there; these mails are tried again by themselves.",
     "throttled": "The provider asks for patience; these mails are tried again by themselves.",
     "transient": "These mails are tried again by themselves, for 24 h.",
-    "permanent": "No retry helps as it is: see what the server says, mend that, then retry them.",
+    "permanent": "No retry helps as it is: see what the server says, mend that, then run `manage.py mail retry`.",
 }
+_SETTLE: Final = "Look into the server's log, and settle each: `python manage.py mail settle ID sent|retry|failed`."
+_TRIED: Final = " Those that were in doubt for less than three tries are tried again by themselves."
 _WIDTH: Final = 300
 
 
@@ -84,13 +89,11 @@ def _stuck(states: Row[Any]) -> Iterator[Finding]:
     if states.failed:
         what = f"{states.failed} mails have failed, and are not tried again by themselves."
         yield Finding(
-            "warning", CHECK, "mails", what, "See the reasons; when they are mended, an admin can retry them."
+            "warning", CHECK, "mails", what, "See the reasons; when they are mended, run `python manage.py mail retry`."
         )
     if states.uncertain:
         what = f"Of {states.uncertain} mails nobody knows whether the server has taken them."
-        yield Finding(
-            "warning", CHECK, "mails", what, "Look into the server's log, and settle each as sent or to retry."
-        )
+        yield Finding("warning", CHECK, "mails", what, f"{_SETTLE}{_TRIED if states.uncertain_mails == RETRY else ''}")
 
 
 def _reason(row: Row[Any], among: str) -> Finding:

@@ -18,7 +18,7 @@ from app.embedded.stack import EmbeddedStack
 from app.models import Setting, db
 from tests.servers.dns import NameServer
 from tests.servers.sendgrid import KEY, Says, SendGridServer
-from tests.servers.smtp import RecordingSmtp
+from tests.servers.smtp import HOST, RecordingSmtp
 from tests.support.processes import OURS
 from tests.support.sending import point_at, queue, refused_port
 
@@ -53,7 +53,10 @@ def test_all_parts_are_looked_at_and_only_the_worker_is_missing(database: None) 
         "settings": {"ok"},
         "smtp": {"ok"},
         "sender domain": {"ok"},
+        "breaker": {"ok"},
         "queue": {"ok"},
+        "recipients": {"ok"},
+        "retention": {"ok"},
     }
     assert (found["problems"], found["warnings"]) == (1, 0)
     assert set(found["findings"][0]) == {"level", "check", "where", "what", "advice"}
@@ -73,6 +76,7 @@ def test_a_problem_ends_it_with_1_and_is_in_the_table_with_what_to_do(database: 
 def test_without_a_problem_it_ends_with_0_though_there_are_warnings(database: None) -> None:
     queue()
     db.session.execute(text("UPDATE settings SET email_service = 'disable'"))
+    db.session.execute(text("SET LOCAL session_replication_role = replica"))
     db.session.execute(text("UPDATE mails SET status = 'sent', sent_at = now()"))
     db.session.commit()
     result = run()
@@ -177,3 +181,63 @@ def test_a_table_that_is_locked_is_a_warning_and_not_a_wait_without_end(
         connection.rollback()
     assert levels(found)["queue"] == {"warning"}
     assert levels(found)["worker"] == {"warning"}
+
+
+def further(**columns: Any) -> None:
+    values = {"name": "second", "smtp_host": HOST, "smtp_encryption": "none", "position": 1} | columns
+    names = ", ".join(values)
+    db.session.execute(
+        text(f"INSERT INTO mail_services ({names}) VALUES ({', '.join(f':{name}' for name in values)})"), values
+    )
+    db.session.commit()
+
+
+def test_every_further_service_is_logged_in_at_and_one_that_is_away_keeps_no_mail_from_leaving(database: None) -> None:
+    with RecordingSmtp() as own, RecordingSmtp() as second:
+        point_at(own.port)
+        further(smtp_port=second.port)
+        further(name="third", smtp_port=refused_port(), position=2)
+        further(name="off", smtp_port=refused_port(), position=3, is_enabled=False)
+        found = report()
+        assert second.envelopes == []
+    logins = {each["where"]: each["level"] for each in found["findings"] if each["check"] == "smtp"}
+    assert logins[f"second: {HOST}:{second.port}"] == "ok"
+    assert [level for where, level in logins.items() if where.startswith("third: ")] == ["warning"]
+    assert "off" not in str(logins)
+    assert [each["where"] for each in found["findings"] if each["check"] == "breaker"] == ["smtp", "second", "third"]
+    domain = [each["where"] for each in found["findings"] if each["check"] == "sender domain"]
+    assert len(domain) == len(set(domain))
+    assert "and where that fails by second, third" in str(found)
+
+
+def test_while_a_further_service_can_be_used_wrong_settings_are_a_warning(database: None) -> None:
+    with RecordingSmtp() as second:
+        further(smtp_port=second.port)
+        found = report()
+        assert levels(found)["settings"] == {"ok", "warning"}
+        further(name="third", smtp_host=None, position=2)
+        wrong = [each for each in report()["findings"] if each["where"] == "third" and each["check"] == "settings"]
+    assert [each["level"] for each in wrong] == ["warning"]
+
+
+def test_a_secret_of_a_further_service_that_no_key_decrypts_is_a_problem(database: None) -> None:
+    further(smtp_password="gAAAAA-of-another-key")
+    (problem,) = [each for each in report()["findings"] if each["where"] == "second: smtp-password"]
+    assert problem["level"] == "problem"
+
+
+def test_sendgrid_without_the_key_of_its_events_is_a_warning(database: None) -> None:
+    def warned() -> bool:
+        return any(each["where"] == "sendgrid-webhook-key" for each in report()["findings"])
+
+    with RecordingSmtp() as server:
+        point_at(server.port)
+        assert not warned()
+        further(email_service="sendgrid", is_enabled=False)
+        assert not warned()
+        db.session.execute(text("UPDATE mail_services SET is_enabled = true"))
+        db.session.commit()
+        assert warned()
+        db.session.execute(text("UPDATE settings SET sendgrid_webhook_key = 'MFkw'"))
+        db.session.commit()
+        assert not warned()

@@ -30,6 +30,8 @@ def of(found: list[Finding], *levels: str) -> list[Finding]:
 
 
 def change(statement: str, **values: Any) -> None:
+    """Change rows as they stand, without the triggers: a status may follow on any other."""
+    db.session.execute(text("SET LOCAL session_replication_role = replica"))
     db.session.execute(text(statement), values)
     db.session.commit()
 
