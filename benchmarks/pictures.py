@@ -25,6 +25,7 @@ _BINS: Final = 40
 _STYLE: Final = (
     "text{font:13px system-ui,sans-serif;fill:#6e7781}.t{font-size:15px;font-weight:600}"
     ".o{fill:#2f81f7}.p{fill:#8b949e}.a{stroke:#8b949e}.m{stroke:#d4742c;stroke-dasharray:4 3}"
+    ".l{fill:none;stroke:#2f81f7;stroke-width:2}"
     "@media(prefers-color-scheme:light){text{fill:#1f2328}}@media(prefers-color-scheme:dark){text{fill:#e6edf3}}"
 )
 
@@ -77,7 +78,7 @@ def distribution(title: str, values: Sequence[float], unit: str, marks: Mapping[
     ]
     parts.append(f'<line class="a" x1="{MARGIN}" y1="{floor}" x2="{WIDTH - MARGIN}" y2="{floor}"/>')
     for row, (name, value) in enumerate(marks.items()):
-        parts.append(_mark(f"{name} {figure(value, unit)}", MARGIN + (WIDTH - 2 * MARGIN) * value / end, row, floor))
+        parts.append(mark(f"{name} {figure(value, unit)}", MARGIN + (WIDTH - 2 * MARGIN) * value / end, row, floor))
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         place, anchor = MARGIN + (WIDTH - 2 * MARGIN) * share, {0.0: "start", 1.0: "end"}.get(share, "middle")
         parts.append(
@@ -95,7 +96,7 @@ def save(name: str, picture: str) -> None:
     (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
-def _mark(label: str, place: float, row: int, floor: float) -> str:
+def mark(label: str, place: float, row: int, floor: float) -> str:
     """A line with its label beside it: to the right, if there is room for signs of about 8 px."""
     top = TITLE + 4 + 16 * row
     is_left = place + 8 * len(label) > WIDTH

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.chaos import answers, deaths, outages
+from benchmarks.chaos import answers, deaths, outages, story
 from benchmarks.chaos.report import PATH, Report
 from benchmarks.chaos.scene import Scene, scene
 
@@ -31,6 +31,8 @@ Scenario = Callable[[Scene, Report], None]
 def scenarios(rounds: int, chance: random.Random, *, is_full: bool) -> dict[str, Scenario]:
     """What can be played, by name."""
     return {
+        "everything": story.everything,
+        "timeline": story.one_mail,
         "points": partial(deaths.at_every_point, rounds=rounds, chance=chance),
         "hosts": partial(deaths.all_at_once, rounds=max(rounds // 4, 1), chance=chance),
         "crowd": partial(outages.crowd, count=CROWD),
