@@ -76,7 +76,7 @@ def write_sent(connection: Connection, claim: str, mail: ClaimedMail, receipt: R
     """The transport has taken the mail."""
     values = (
         *(mail.id, claim, receipt.provider, receipt.provider_message_id, receipt.note),
-        receipt.response or None,
+        "; ".join(filter(None, (receipt.response, receipt.note))) or None,
     )
     _check(SENT.run(connection, values), mail, "sent")
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
+from app.delivery.attachments import read_files
 from app.delivery.claims import ClaimedMail, claim_batch
 from app.delivery.failover import Route, counters
 from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
@@ -20,8 +21,7 @@ from app.delivery.pace import ENOUGH, Pace
 from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
 from app.delivery.services import Sender, Services, close_transport, read_services
-from app.delivery.transports.base import Attachment, TransportError
-from app.models.mail import MailAttachment
+from app.delivery.transports.base import TransportError
 from config import Config
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ class Batch:
     claim: str
     mails: list[ClaimedMail]
     lease: Lease
-    attachments: dict[int, tuple[Attachment, ...]]
     tally: Counter[str] = field(default_factory=Counter)
     # Whether something is in the way that stops every mail, of this batch and of the next.
     is_stopped: bool = False
@@ -80,7 +79,7 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
                     break
                 reach(AFTER_CLAIM)
                 with Lease(engine, claim, config.mail_lease_seconds) as lease:
-                    batch = Batch(connection, claim, mails, lease, _attachments(connection, mails))
+                    batch = Batch(connection, claim, mails, lease)
                     _send_batch(batch, services, route, config)
             tally += batch.tally
             pace.learn(batch.tally.total(), batch.seconds)
@@ -121,7 +120,8 @@ def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, con
         batch.tally["suppressed"] += 1
         return
     try:
-        receipt = route.send(to_envelope(mail, sender, batch.attachments.get(mail.id, ())))
+        files = read_files(batch.connection, mail)
+        receipt = files.noted(route.send(to_envelope(mail, sender, files.found)))
     except TransportError as error:
         status = write_error(batch.connection, batch.claim, mail, error)
         batch.tally[status] += 1
@@ -147,19 +147,3 @@ def _defer_rest(batch: Batch, start: int, error: TransportError) -> None:
             batch.tally[write_error(batch.connection, batch.claim, mail, error, tried=False)] += 1
     else:
         release(batch.connection, batch.claim, rest)
-
-
-def _attachments(connection: Connection, mails: Sequence[ClaimedMail]) -> dict[int, tuple[Attachment, ...]]:
-    ids = [mail.id for mail in mails if mail.has_attachments]
-    if not ids:
-        return {}
-    table = MailAttachment.__table__
-    rows = connection.execute(
-        select(table.c.mail_id, table.c.name, table.c.content_type, table.c.content)
-        .where(table.c.mail_id.in_(ids))
-        .order_by(table.c.id)
-    )
-    found: dict[int, tuple[Attachment, ...]] = {}
-    for mail_id, name, content_type, content in rows:
-        found[mail_id] = (*found.get(mail_id, ()), Attachment(name, content_type, bytes(content)))
-    return found
