@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from app import create_app
 from app.commands.actions import actions
 from app.commands.admin import create_admin
+from app.commands.bounces import bounce, bounces
 from app.commands.database import db_commands
 from app.commands.demo import demo
 from app.commands.dev import dev
@@ -37,6 +38,8 @@ commands.add_command(actions)
 commands.add_command(doctor)
 commands.add_command(mail)
 commands.add_command(periodic)
+commands.add_command(bounce)
+commands.add_command(bounces)
 commands.add_command(retention)
 
 

@@ -27,6 +27,15 @@ def data_dir_option() -> click.Option:
 
 
 def _use(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    use_servers(value)
+
+
+def use_servers(value: Path | None) -> None:
+    """Put the addresses and keys of a `manage.py dev` into the environment, unless that has its own.
+
+    Raises:
+        click.ClickException: none runs there; the text says what to do.
+    """
     if value is None and os.environ.get("DATABASE_URL"):
         return
     # Where there is a database of its own, the packages of the embedded servers need not be installed.

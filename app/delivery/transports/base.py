@@ -155,9 +155,11 @@ class TransportError(Exception):
         maybe_accepted: whether the provider may have taken the mail all the same: a second try may double it.
         provider: the transport's name; None if the error came before one was chosen.
         service: what the admins call the service; None if the error came before one was chosen.
+        recipient_refused: whether the provider refused the recipient, and not the sender or what the mail says.
     """
 
     kind: ClassVar[ErrorKind]
+    recipient_refused = False
 
     def __init__(
         self,

@@ -78,7 +78,9 @@ def _offer(connection: Connection, config: SmtpConfig, parcel: Parcel) -> str | 
         if positive(reply):
             continue
         if address == parcel.recipient or reply.code == CLOSING:
-            raise _refused(connection, reply, f"{server} refused the recipient {address}")
+            error = _refused(connection, reply, f"{server} refused the recipient {address}")
+            error.recipient_refused = address == parcel.recipient
+            raise error
         refused_copies.append(f"{address} ({show(reply)})")
     reply = connection.ask("DATA")
     if reply.code != GO_AHEAD:
