@@ -86,9 +86,10 @@ def mail() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @with_appcontext
 def retry(reason: str, *, dry_run: bool, **options: Any) -> None:
-    """Queue mails again that have failed (or, by --status or --id, are suppressed or uncertain), for 24 hours.
+    """Try failed mails again.
 
-    An uncertain mail may have arrived already: tried again it may arrive twice.
+    They are queued, and given up after 24 hours. By --status or --id also suppressed and uncertain ones: of those the
+    latter may have arrived already, and may then arrive twice.
     """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
     from app.delivery.deeds import RETRY  # noqa: PLC0415
@@ -105,7 +106,10 @@ def retry(reason: str, *, dry_run: bool, **options: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @with_appcontext
 def cancel(reason: str, *, dry_run: bool, **options: Any) -> None:
-    """End mails that wait: queued, scheduled or deferred ones. They are never sent."""
+    """Cancel mails that wait.
+
+    Those that are queued, scheduled or deferred end here, and are never sent.
+    """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
     from app.delivery.deeds import CANCEL  # noqa: PLC0415
 
@@ -120,7 +124,10 @@ def cancel(reason: str, *, dry_run: bool, **options: Any) -> None:
 @_reason_option()
 @with_appcontext
 def settle(mail_id: int, outcome: str, reason: str) -> None:
-    """Say what became of the uncertain mail ID: it was sent, it is to be tried again, or it has failed."""
+    """Say what became of an uncertain mail.
+
+    Nobody knows whether the mail ID was taken. It was `sent`, it is to be tried again (`retry`), or it has `failed`.
+    """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
     from app.delivery.deeds import SETTLE  # noqa: PLC0415
 
@@ -131,7 +138,7 @@ def settle(mail_id: int, outcome: str, reason: str) -> None:
 @click.argument("mail_id", metavar="ID", type=Id())
 @with_appcontext
 def show(mail_id: int) -> None:
-    """Show what is known of the mail ID, and its timeline; not what it says."""
+    """Show a mail and its timeline; not what it says."""
     from app.commands.mail_show import show_mail  # noqa: PLC0415
 
     show_mail(mail_id)

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from app.commands import commands
+from app.delivery import desk_batches
 from app.delivery.handover import wait_for_hand_over
 from app.embedded.stack import EmbeddedStack
 from app.models import Activity, db
@@ -170,6 +171,7 @@ def test_mails_are_listed_newest_first_within_the_width_of_the_terminal() -> Non
     assert lines[1].endswith("…")
     assert run("list", "--status", "bounced").output == "No mail is like that.\n"
     assert len(run("list").output.splitlines()) == 5
+    assert len(run("list", "--id", 1, "--id", 2).output.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
@@ -198,6 +200,14 @@ def test_a_status_that_cannot_be_tried_again_is_told_for_each_mail() -> None:
     result = run("retry", "--status", "sent")
     assert result.exit_code == 0
     assert "Tried again: 0 mails.\nNot: 1 mail.\n" in result.output
+
+
+def test_of_very_many_only_the_first_reasons_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_batches, "LISTED", 7)
+    ids = [mail_that_is("sent") for _ in range(9)]
+    output = run("retry", "--status", "sent").output
+    assert f"       7  {', '.join(map(str, ids[:5]))}, …: It is sent" in output
+    assert output.endswith("       2  more\n")
 
 
 def test_there_is_no_such_mail_to_show() -> None:
