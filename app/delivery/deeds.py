@@ -8,8 +8,9 @@ from typing import Final
 from app.delivery.states import TRANSITIONS
 from app.models.mail import CANCELLED, FAILED, MAIL_STATUSES, QUEUED, SENDING, SENT, UNCERTAIN
 
-_AGAIN: Final = """next_attempt_at = now(), give_up_at = now() + interval '24 hours', doubts = 0,
-    retries = LEAST(retries + 1, 32767)"""
+# Not for longer than the link in it opens something, if there is one.
+_AGAIN: Final = """next_attempt_at = now(), doubts = 0, retries = LEAST(retries + 1, 32767),
+    give_up_at = LEAST(now() + interval '24 hours', CASE WHEN secret IS NOT NULL THEN expires_at END)"""
 
 
 @dataclass(frozen=True)

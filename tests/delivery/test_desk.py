@@ -96,6 +96,7 @@ def test_a_mail_whose_link_has_expired_is_not_tried_again(connection: Connection
     connection.execute(text("UPDATE mails SET status = 'suppressed'"))
     done = retry(connection, list(ids.values()), BY)
     assert done.changed == (ids[59],)
+    assert row(ids[59]).give_up_at - row(ids[59]).time == timedelta(hours=1)
     assert "The link in it expired on 20" in done.skipped[ids[61]]
 
 
