@@ -21,6 +21,7 @@ from app.delivery.claims import ClaimedMail
 from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
 from app.delivery.services import DISABLED, Service, find_service, new_transport
+from app.delivery.simulator import SIMULATOR, is_simulated, simulate
 from app.delivery.transports.base import ConfigurationError, Envelope, Receipt, TransientError, TransportError
 from app.language import DEFAULT
 from app.models import db
@@ -52,7 +53,7 @@ def send_test_mail() -> Response:
     return jsonify(
         {
             "message": f"The test mail to {recipient} was taken.",
-            "provider": service.name,
+            "provider": SIMULATOR if receipt.provider == SIMULATOR else service.name,
             "provider-message-id": receipt.provider_message_id,
             "response": receipt.response,
         }
@@ -134,6 +135,8 @@ def _send(service: Service, envelope: Envelope) -> Receipt:
     Raises:
         TransportError: it was not taken, or that is not known yet.
     """
+    if is_simulated(envelope.recipient, get_config()):
+        return simulate(envelope, attempts=0)
     transport = new_transport(service)
     executor = ThreadPoolExecutor(1, thread_name_prefix="test-mail")
     future: Future[Receipt] = executor.submit(transport.send, envelope)
