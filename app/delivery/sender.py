@@ -22,6 +22,14 @@ from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
 from app.delivery.services import Sender, Services, close_transport, read_services
 from app.delivery.simulator import is_simulated, simulate, tell
+from app.delivery.suppressed import (
+    Suppressed,
+    note_refusal,
+    spare_copies,
+    suppressed_among,
+    why_not,
+    with_note,
+)
 from app.delivery.transports.base import TransportError
 from config import Config
 
@@ -36,6 +44,8 @@ class Batch:
     claim: str
     mails: list[ClaimedMail]
     lease: Lease
+    # Those of the recipients that are on the suppression list.
+    suppressed: Suppressed = field(default_factory=dict)
     tally: Counter[str] = field(default_factory=Counter)
     # Whether something is in the way that stops every mail, of this batch and of the next.
     is_stopped: bool = False
@@ -96,6 +106,7 @@ def _send_batch(batch: Batch, services: Services, route: Route, config: Config) 
     if not services.usable:
         _defer_rest(batch, 0, next(iter(services.wrong.values())))
         return
+    batch.suppressed = suppressed_among(batch.connection, batch.mails)
     route.begin(len(batch.mails))
     for position, mail in enumerate(batch.mails):
         if not batch.lease.holds:
@@ -114,27 +125,36 @@ def _send_batch(batch: Batch, services: Services, route: Route, config: Config) 
 
 def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, config: Config) -> None:
     """Send one mail and write its outcome."""
-    outside = refused((mail.recipient, *mail.bcc), config)
-    if outside:
-        reason = f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
+    reason = _why_not(batch, mail, config)
+    if reason:
         write_suppressed(batch.connection, batch.claim, mail, reason)
         batch.tally["suppressed"] += 1
         return
+    leaving, note = spare_copies(mail, batch.suppressed)
     try:
         files = read_files(batch.connection, mail)
-        envelope = to_envelope(mail, sender, files.found)
+        envelope = to_envelope(leaving, sender, files.found)
         is_played = is_simulated(mail.recipient, config)
         receipt = files.noted(simulate(envelope, mail.attempts) if is_played else route.send(envelope))
     except TransportError as error:
         status = write_error(batch.connection, batch.claim, mail, error)
+        note_refusal(batch.connection, mail, error)
         batch.tally[status] += 1
         log.warning("Mail %d (%s), try %d: %s: %s", mail.id, mail.action, mail.attempts + 1, status, error)
         return
     reach(BEFORE_WRITE)
-    write_sent(batch.connection, batch.claim, mail, receipt)
+    write_sent(batch.connection, batch.claim, mail, with_note(receipt, note))
     if is_played:
         tell(batch.connection.engine, mail)
     batch.tally["sent"] += 1
+
+
+def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
+    """Why the mail is not to leave: it would leave the playpen, or its recipient is on the suppression list."""
+    outside = refused((mail.recipient, *mail.bcc), config)
+    if outside:
+        return f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
+    return why_not(mail, batch.suppressed)
 
 
 def _suppress_all(batch: Batch, reason: str) -> None:
