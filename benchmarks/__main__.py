@@ -1,6 +1,7 @@
 """Runs the benchmarks that are named, or all of them, each on a stage of its own.
 
-With BENCH_QUICK=1 those against a peer only rehearse with small counts, and `results.json` stays as it is.
+With BENCH_QUICK=1 those against a peer only rehearse with small counts, and `results.json` and the documents that
+quote it stay as they are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from benchmarks import drain, inbox, memory, overhead
 from benchmarks.peers import claiming, draining, handover, queueing
 from benchmarks.peers.environment import PeerError
 from benchmarks.peers.scale import is_quick
+from benchmarks.quote import quote
 from benchmarks.results import Results
 from benchmarks.stage import stage
 
@@ -48,6 +50,7 @@ def main(names: list[str]) -> int:
         print(f"  {time.monotonic() - begun:.0f} s", flush=True)
         if not is_quick():
             results.write()
+            quote()
     return code
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from benchmarks.chaos import answers, deaths, outages, story
 from benchmarks.chaos.report import PATH, Report
 from benchmarks.chaos.scene import Scene, scene
+from benchmarks.quote import quote
 
 CROWD: Final = 10_000
 # Seconds without a mail server, in full and otherwise.
@@ -77,8 +78,11 @@ def main(argv: list[str]) -> int:
     else:
         play_all(options.names, known, report)
     report.tell()
-    if options.report or not (options.names or options.rehearse):
-        report.write(options.report or PATH)
+    if options.report:
+        report.write(options.report)
+    elif not (options.names or options.rehearse):
+        report.write(PATH)
+        quote()
     return int(report.is_broken)
 
 

@@ -99,6 +99,8 @@ class Report:
         of = f"{total.mails:,} mails in {len(self.outcomes)} scenarios with {deaths} deaths"
         killed = [seconds for outcome in self.outcomes if outcome.deaths for seconds in outcome.recovery]
         values: dict[str, tuple[float, str]] = {
+            "chaos_mails": (total.mails, "mails"),
+            "chaos_deaths": (deaths, "deaths"),
             "chaos_lost": (total.lost + total.unsent, "mails"),
             "chaos_doubled": (total.doubled, "mails"),
             "chaos_doubled_unexplained": (total.unexplained, "mails"),
