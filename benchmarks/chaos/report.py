@@ -43,9 +43,10 @@ class Outcome:
     def cells(self) -> tuple[str, ...]:
         """Its row of the table."""
         it, seconds = self.account, self.recovery
-        usual = f"{median(seconds):.1f}" + (f" (at most {max(seconds):.1f})" if len(seconds) > 1 else "")
+        usual = f"{median(seconds):.1f}" if seconds else "-"
+        at_most = f" (at most {max(seconds):.1f})" if len(seconds) > 1 else ""
         figures = (it.mails, it.lost, it.doubled, it.uncertain, self.deaths)
-        return (self.name, *(f"{figure:,}" for figure in figures), usual if seconds else "-")
+        return (self.name, *(f"{figure:,}" for figure in figures), usual + at_most)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ def test_a_timeline_tells_its_entries_to_those_who_cannot_see_it() -> None:
 def test_a_promise_is_broken_by_what_is_lost_or_doubled_without_a_word(
     account: Account, may_double: bool, is_broken: bool
 ) -> None:
-    report = Report([Outcome("killed", account, 1, (2.0,), may_double)])
+    report = Report()
+    report.add(Outcome("killed", account, 1, (2.0, 3.0), may_double))
+    report.add(Outcome("only many", Account(mails=10), 0, (), may_double))
     assert report.is_broken == is_broken
 
 
