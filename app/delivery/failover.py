@@ -107,6 +107,8 @@ class Route:
     @property
     def is_open(self) -> bool:
         """Whether there is a way for the next mail; services that were not needed until now are asked."""
+        if self._pending <= 0 and self.obstacle is None:
+            return True
         return next(self._candidates([]), None) is not None
 
     def begin(self, mails: int) -> None:

@@ -65,6 +65,26 @@ TRY_AGAIN: Final = text(
 )
 _AGAIN: Final = "Tried again, since nobody knows whether it was taken: it may arrive twice, with the same Message-ID."
 
+# Their last try was due, and no service could be asked since. Those that wait for better settings are kept.
+GIVE_UP: Final = text(
+    """
+    WITH late AS MATERIALIZED (
+        SELECT id FROM mails
+        WHERE status = 'deferred' AND lane IN (0, 1) AND next_attempt_at <= now() - make_interval(secs => :grace)
+            AND give_up_at <= now() - make_interval(secs => :grace) AND error_class <> 'configuration'
+        LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), ended AS (
+        UPDATE mails SET status = 'failed' FROM late WHERE mails.id = late.id
+        RETURNING mails.id, provider, last_error
+    )
+    INSERT INTO mail_events (mail_id, event, provider, text)
+    SELECT id, 'failed', provider, :said || coalesce(last_error, '') FROM ended
+    """
+)
+# Seconds: a breaker lets a mail through again sooner.
+_GIVE_UP_GRACE: Final = 600.0
+_GIVEN_UP: Final = "Its time is over, and no service could be asked for it any more. Before: "
+
 
 @dataclass(frozen=True)
 class Recovered:
@@ -88,3 +108,8 @@ def try_doubtful_again(connection: Connection, limit: int = 1_000) -> int:
     """Queue the mails in doubt again whose time has come, if the settings say so; return how many there were."""
     values = {"limit": limit, "most": MAX_DOUBTS, "said": _AGAIN}
     return connection.execute(TRY_AGAIN, values).rowcount
+
+
+def give_up_late(connection: Connection, limit: int = 10_000) -> int:
+    """End the mails as failed that were tried, and whose last try no service was there for; return how many."""
+    return connection.execute(GIVE_UP, {"limit": limit, "grace": _GIVE_UP_GRACE, "said": _GIVEN_UP}).rowcount

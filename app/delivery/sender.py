@@ -117,7 +117,7 @@ def _send_batch(batch: Batch, services: Services, route: Route, config: Config) 
             release(batch.connection, batch.claim, batch.mails[position:])
             return
         _send_one(batch, mail, services.sender, route, config)
-        if route.obstacle is not None and not route.is_open:
+        if not route.is_open:
             # What stopped this mail stops the others too: do not wait for the same answer a hundred times.
             _defer_rest(batch, position + 1, route.obstacle)
             return
@@ -163,11 +163,11 @@ def _suppress_all(batch: Batch, reason: str) -> None:
     batch.tally["suppressed"] += len(batch.mails)
 
 
-def _defer_rest(batch: Batch, start: int, error: TransportError) -> None:
+def _defer_rest(batch: Batch, start: int, error: TransportError | None) -> None:
     """Let the mails wait that were not tried: for the server or the settings, or, if it was one mail's, for nothing."""
     rest = batch.mails[start:]
-    batch.is_stopped = error.kind in ("connection", "configuration", "throttled")
-    if batch.is_stopped:
+    batch.is_stopped = error is not None and error.kind in ("connection", "configuration", "throttled")
+    if error is not None and batch.is_stopped:
         for mail in rest:
             batch.tally[write_error(batch.connection, batch.claim, mail, error, tried=False)] += 1
     else:

@@ -15,7 +15,7 @@ from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.claims import BATCH
 from app.delivery.heartbeat import SWEEP, SWEEPS, note
 from app.delivery.inbound.record import join_pending
-from app.delivery.recovery import recover_lost, try_doubtful_again
+from app.delivery.recovery import give_up_late, recover_lost, try_doubtful_again
 from app.delivery.retention import clean
 from app.delivery.sender import drain
 from app.delivery.shared_redis import shared_redis
@@ -84,7 +84,11 @@ def sweep() -> None:
 
 @shared_task(name="usher.retention")
 def retention() -> None:
-    """Remove what is too old; what is left when the time is over is the next run's."""
+    """Remove what is too old; what is left when the time is over is the next run's. Give up mails that are too late."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        given_up = give_up_late(connection)
+    if given_up:
+        log.warning("Given up, since no service could be asked for them until their time was over: %d mails.", given_up)
     removed = clean(db.engine, RETENTION_SECONDS)
     if removed:
         log.info("Removed since they were old: %s", dict(removed))

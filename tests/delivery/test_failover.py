@@ -198,7 +198,7 @@ def test_a_refused_login_is_not_tried_at_every_batch(monkeypatch: pytest.MonkeyP
         assert first.connections == 2, "other settings are tried at once"
 
 
-def set_settings(**values: str) -> None:
+def set_settings(**values: Any) -> None:
     for name, value in values.items():
         setattr(db.session.get_one(Setting, 1), name, value)
     db.session.commit()
@@ -315,6 +315,18 @@ def test_what_is_granted_and_not_used_is_given_back() -> None:
         queue()
         assert run() == {}
         assert len(server.envelopes) == 10
+
+
+def test_a_mail_that_used_up_two_grants_leaves_the_last_of_its_batch_in_the_queue() -> None:
+    script = ["450 4.7.1 rate limit", "250 2.1.0 Ok"]
+    with ScriptedSmtp(mail=script) as first, two_servers(first.port) as second:
+        set_settings(mails_per_day=2)
+        db.session.execute(text("UPDATE mail_services SET mails_per_day = 2"))
+        db.session.commit()
+        ids = queue(4)
+        assert run() == {"sent": 3}
+        assert (len(first.messages), len(second.envelopes)) == (1, 2)
+    assert (row(ids[3]).status, row(ids[3]).attempts) == ("queued", 0)
 
 
 class _Clocked(RecordingSmtp):

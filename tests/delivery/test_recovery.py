@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 
 from app.delivery.claims import claim_batch
 from app.delivery.outcomes import write_error, write_sent
-from app.delivery.recovery import MAX_DOUBTS, Recovered, recover_lost, try_doubtful_again
+from app.delivery.recovery import MAX_DOUBTS, Recovered, give_up_late, recover_lost, try_doubtful_again
 from app.delivery.retry import DOUBT_GRACE
-from app.delivery.transports.base import Receipt, TransientError
+from app.delivery.transports.base import ConfigurationError, Receipt, TransientError
 from app.models import Mail, db
 from app.models.mail import BULK
 from tests.support.sending import queue
@@ -130,3 +130,24 @@ def test_two_sweeps_at_once_take_each_mail_back_once(connection: Connection, rec
         other.commit()
     assert (first, second) == (Recovered(3, recipients - 3), Recovered(0, 0))
     assert Counter(statuses(connection).values()) == {"uncertain": 3, "queued": recipients - 3}
+
+
+def test_a_mail_whose_last_try_no_service_was_there_for_has_failed(connection: Connection) -> None:
+    queue(5)
+    late = "give_up_at = now() - interval '11 minutes', next_attempt_at = now() - interval '11 minutes'"
+    claim, mails = claim_batch(connection)
+    for mail in mails[:4]:
+        write_error(connection, claim, mail, TransientError("451 later", provider="smtp"))
+    write_error(connection, claim, mails[4], ConfigurationError("No SMTP server is set."))
+    connection.execute(text(f"UPDATE mails SET {late} WHERE id IN (1, 2, 5)"))
+    connection.execute(text("UPDATE mails SET next_attempt_at = now() - interval '11 minutes' WHERE id = 3"))
+    queue(1)
+    connection.execute(text(f"UPDATE mails SET {late} WHERE id = 6"))
+    assert give_up_late(connection) == 2
+    after = {1: "failed", 2: "failed", 3: "deferred", 4: "deferred", 5: "deferred", 6: "queued"}
+    assert statuses(connection) == after, "what was never tried waits as long as it takes"
+    last = "SELECT event, provider, text FROM mail_events WHERE mail_id = 1 ORDER BY id DESC LIMIT 1"
+    event, provider, said = connection.execute(text(last)).one()
+    assert (event, provider) == ("failed", "smtp")
+    assert said.endswith("Before: 451 later")
+    assert give_up_late(connection) == 0
