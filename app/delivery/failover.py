@@ -19,7 +19,7 @@ from app.delivery.breaker import Breaker, Permit, is_of_the_service
 from app.delivery.buckets import Grant
 from app.delivery.rates import Rates
 from app.delivery.services import Service, Services, close_others, transport_for
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.shared_redis import shared_redis
 from app.delivery.transports.base import ConnectionFailedError, Envelope, Receipt, TransportConfig, TransportError
 
 # Seconds in which a process asks a service last that failed in such a way, unless its settings change. It is not to
@@ -59,7 +59,7 @@ class Counters:
 @cache
 def counters(redis_url: str) -> Counters:
     """This process's counters. Their connection is made anew in a process that was forked."""
-    shared = SharedRedis(connect(redis_url))
+    shared = shared_redis(redis_url)
     return Counters(Breaker(shared), Rates(shared))
 
 

@@ -16,6 +16,7 @@ from app.delivery.claims import ClaimedMail
 from app.delivery.prepared import Prepared
 from app.delivery.retry import doubt_delay, next_delay
 from app.delivery.transports.base import Receipt, TransportError
+from app.logs_json import mail_fields
 from app.models.mail import DEFERRED, FAILED, SUPPRESSED, UNCERTAIN
 
 log = logging.getLogger(__name__)
@@ -151,4 +152,7 @@ def _write_not_sent(
 
 def _check(rows: int, mail: ClaimedMail, status: str) -> None:
     if rows == 0:
-        log.error("Mail %d was %s, but its claim had been lost: another worker may repeat it.", mail.id, status)
+        fields = mail_fields(mail.id, mail.action, mail.attempts + 1, status=status)
+        log.error(
+            "Mail %d was %s, but its claim had been lost: another worker may repeat it.", mail.id, status, extra=fields
+        )

@@ -16,11 +16,13 @@ from app.delivery.claims import ClaimedMail, claim_batch
 from app.delivery.failover import Route, counters
 from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
 from app.delivery.lease import Lease
-from app.delivery.outcomes import release, write_error, write_rerouted, write_sent, write_suppressed
+from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
 from app.delivery.pace import ENOUGH, Pace
 from app.delivery.playpen import refused
 from app.delivery.render import to_envelope
+from app.delivery.report import Report, note_detour
 from app.delivery.services import Sender, Services, close_transport, read_services
+from app.delivery.shared_redis import shared_redis
 from app.delivery.simulator import is_simulated, simulate, tell
 from app.delivery.suppressed import (
     Suppressed,
@@ -30,6 +32,7 @@ from app.delivery.suppressed import (
     why_not,
     with_note,
 )
+from app.delivery.telemetry import Telemetry
 from app.delivery.transports.base import TransportError
 from config import Config
 
@@ -44,9 +47,9 @@ class Batch:
     claim: str
     mails: list[ClaimedMail]
     lease: Lease
+    report: Report
     # Those of the recipients that are on the suppression list.
     suppressed: Suppressed = field(default_factory=dict)
-    tally: Counter[str] = field(default_factory=Counter)
     # Whether something is in the way that stops every mail, of this batch and of the next.
     is_stopped: bool = False
     begun_at: float = field(default_factory=time.monotonic)
@@ -73,10 +76,11 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
     stop_at = time.monotonic() + seconds
     pace = Pace()
     known = counters(config.redis_url)
+    telemetry = Telemetry()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while (left := stop_at - time.monotonic()) > 0:
             services = read_services(connection, config)
-            with Route(services, known, pace.limit, partial(write_rerouted, connection)) as route:
+            with Route(services, known, pace.limit, partial(note_detour, connection, telemetry)) as route:
                 if services.usable and not route.room:
                     # What waits for a quota or a server is not claimed; the next sweep asks again.
                     if route.wait is None or ids is not None:
@@ -90,10 +94,11 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
                     break
                 reach(AFTER_CLAIM)
                 with Lease(engine, claim, config.mail_lease_seconds) as lease:
-                    batch = Batch(connection, claim, mails, lease)
+                    batch = Batch(connection, claim, mails, lease, Report(telemetry))
                     _send_batch(batch, services, route, config)
-            tally += batch.tally
-            pace.learn(batch.tally.total(), batch.seconds)
+            tally += batch.report.tally
+            pace.learn(batch.report.tally.total(), batch.seconds)
+            telemetry.write(shared_redis(config.redis_url))
             if batch.is_stopped:
                 break  # the next sweep asks again: not this loop, which would do nothing but ask
     return tally
@@ -104,14 +109,18 @@ def _send_batch(batch: Batch, services: Services, route: Route, config: Config) 
         _suppress_all(batch, "Mail is switched off: email-service is 'disable' in the settings.")
         return
     if not services.usable:
-        _defer_rest(batch, 0, next(iter(services.wrong.values())))
+        error = next(iter(services.wrong.values()))
+        batch.report.stopped(len(batch.mails), error)
+        _defer_rest(batch, 0, error)
         return
     batch.suppressed = suppressed_among(batch.connection, batch.mails)
     route.begin(len(batch.mails))
     for position, mail in enumerate(batch.mails):
         if not batch.lease.holds:
             close_transport()
-            log.error("The lease on %d mails ran out: they are left to others.", len(batch.mails) - position)
+            left = len(batch.mails) - position
+            fields = {"claim": batch.claim, "mails": left}
+            log.error("The lease on %d mails ran out: they are left to others.", left, extra=fields)
             return
         if batch.seconds > ENOUGH:
             release(batch.connection, batch.claim, batch.mails[position:])
@@ -128,25 +137,25 @@ def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, con
     reason = _why_not(batch, mail, config)
     if reason:
         write_suppressed(batch.connection, batch.claim, mail, reason)
-        batch.tally["suppressed"] += 1
+        batch.report.suppressed(mail, reason)
         return
     leaving, note = spare_copies(mail, batch.suppressed)
     try:
         files = read_files(batch.connection, mail)
         envelope = to_envelope(leaving, sender, files.found)
         is_played = is_simulated(mail.recipient, config)
+        batch.report.begins(mail)
         receipt = files.noted(simulate(envelope, mail.attempts) if is_played else route.send(envelope))
     except TransportError as error:
         status = write_error(batch.connection, batch.claim, mail, error)
         note_refusal(batch.connection, mail, error)
-        batch.tally[status] += 1
-        log.warning("Mail %d (%s), try %d: %s: %s", mail.id, mail.action, mail.attempts + 1, status, error)
+        batch.report.failed(mail, status, error)
         return
     reach(BEFORE_WRITE)
     write_sent(batch.connection, batch.claim, mail, with_note(receipt, note))
     if is_played:
         tell(batch.connection.engine, mail)
-    batch.tally["sent"] += 1
+    batch.report.sent(mail, receipt.provider)
 
 
 def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
@@ -160,7 +169,7 @@ def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
 def _suppress_all(batch: Batch, reason: str) -> None:
     for mail in batch.mails:
         write_suppressed(batch.connection, batch.claim, mail, reason)
-    batch.tally["suppressed"] += len(batch.mails)
+        batch.report.suppressed(mail, reason)
 
 
 def _defer_rest(batch: Batch, start: int, error: TransportError | None) -> None:
@@ -169,6 +178,6 @@ def _defer_rest(batch: Batch, start: int, error: TransportError | None) -> None:
     batch.is_stopped = error is not None and error.kind in ("connection", "configuration", "throttled")
     if error is not None and batch.is_stopped:
         for mail in rest:
-            batch.tally[write_error(batch.connection, batch.claim, mail, error, tried=False)] += 1
+            batch.report.tally[write_error(batch.connection, batch.claim, mail, error, tried=False)] += 1
     else:
         release(batch.connection, batch.claim, rest)

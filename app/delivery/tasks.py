@@ -47,7 +47,8 @@ COUNT_DUE: Final = text(
 def deliver(ids: list[int]) -> None:
     """Send these mails, as far as they are due and nobody else has them."""
     tally = drain(db.engine, current_app.config["USHER"], ids)
-    log.info("Delivered %s", dict(tally))
+    if tally:
+        log.info("Delivered %s", dict(tally), extra={"task": deliver.name, "mails": tally.total()})
 
 
 @shared_task(name="usher.drain")
@@ -56,7 +57,7 @@ def drain_due() -> None:
     begun = time.monotonic()
     tally = drain(db.engine, current_app.config["USHER"], seconds=DRAIN_SECONDS)
     if tally:
-        log.info("Drained %s", dict(tally))
+        log.info("Drained %s", dict(tally), extra={"task": drain_due.name, "mails": tally.total()})
     if time.monotonic() - begun >= DRAIN_SECONDS:
         celery.send_task("usher.drain", queue="usher", ignore_result=True)
 
@@ -91,4 +92,4 @@ def retention() -> None:
         log.warning("Given up, since no service could be asked for them until their time was over: %d mails.", given_up)
     removed = clean(db.engine, RETENTION_SECONDS)
     if removed:
-        log.info("Removed since they were old: %s", dict(removed))
+        log.info("Removed since they were old: %s", dict(removed), extra={"task": retention.name})
