@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from app.api.events import check_times
+from app.api.helpers.calendar_files import session_calendar
 from app.api.helpers.log import record_activity
 from app.api.helpers.mail import (
+    Sending,
     send_email_new_session,
     send_email_session_accept_reject,
     send_email_session_schedule,
@@ -151,11 +153,12 @@ def tell_of_schedule(session: Session) -> None:
     organizers, speakers = organizers_of(event), session.speakers
     accounts = {user.id: user for user in (*organizers, *speaker_accounts(event, speakers))}
     told = recipients(*(organizer.email for organizer in organizers), *speaker_addresses(speakers))
+    sending = Sending(attachments=[session_calendar(session)] if session.starts_at else [])
     with db.session.no_autoflush:
         for account in accounts.values():
             send_notif_session_schedule(account, session, link, _about(session, link))
         for each in told:
-            send_email_session_schedule(each, session, link)
+            send_email_session_schedule(each, session, link, sending)
 
 
 def session_link(session: Session) -> str:

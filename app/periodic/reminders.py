@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.api.helpers.event_messages import event_link, people_of
+from app.api.helpers.event_messages import event_link, in_batch, people_of
 from app.api.helpers.mail import send_email_after_event, send_email_next_event
 from app.api.helpers.notification import About, send_notif_after_event, send_notif_next_event
 from app.language import Labelled, Listing, Moment, Value, msg
@@ -99,7 +99,8 @@ def _tell_of_next(event: Event, _now: datetime) -> Outcome:
     name, link, what = event.name, event_link(event), _named(event)
     about = _about(event, link)
     notifications = tell_all(accounts, lambda user: send_notif_next_event(user, name, what, link, about))
-    mails = tell_all(addresses, lambda to: send_email_next_event(to, name, what, link))
+    sending = in_batch(event, NEXT_EVENT)
+    mails = tell_all(addresses, lambda to: send_email_next_event(to, name, what, link, sending))
     return Outcome(NEXT_EVENT, name, mails, notifications)
 
 
@@ -107,7 +108,8 @@ def _tell_of_past(event: Event, now: datetime) -> Outcome:
     accounts, addresses = people_of(event)
     name, about, following = event.name, _about(event, event_link(event)), _following(event, now)
     notifications = tell_all(accounts, lambda user: send_notif_after_event(user, name, about))
-    mails = tell_all(addresses, lambda to: send_email_after_event(to, name, following))
+    sending = in_batch(event, AFTER_EVENT)
+    mails = tell_all(addresses, lambda to: send_email_after_event(to, name, following, sending))
     return Outcome(AFTER_EVENT, name, mails, notifications)
 
 

@@ -233,3 +233,16 @@ def test_batches_of_a_deleted_event_are_the_admins(cast: Cast) -> None:
 def test_mails_cannot_be_included_in_their_batch_since_there_may_be_any_number(cast: Cast) -> None:
     answer = cast.api.as_(cast.admin).get(f"/v1/mail-batches/{cast.batch.id}", include="mails")
     assert answer.status_code == 400
+
+
+def test_what_an_events_people_are_told_together_is_a_batch_of_theirs(people: People, api: Api) -> None:
+    owner, organizer = people.user(), people.user()
+    event = people.event(owner, state="draft", organizer=organizer)
+    answer = api.as_(owner).update(f"/v1/events/{event.id}", "event", event.id, state="published")
+    assert answer.status_code == 200
+    [batch] = api.as_(organizer).get("/v1/mail-batches").json["data"]
+    assert batch["attributes"]["description"] == "Event Published: Harbour Conference"
+    assert batch["attributes"]["by-status"] == {"queued": 2}
+    mails = api.as_(organizer).get(f"/v1/events/{event.id}/mails").json["data"]
+    assert {mail["attributes"]["recipient"] for mail in mails} == {owner.email, organizer.email}
+    assert {mail["attributes"]["lane"] for mail in mails} == {"bulk"}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from icalendar import Calendar
 from sqlalchemy import select
 
 from app.models import Event, Happening, Mail, Notification, Session, Speaker, User, db
@@ -174,3 +175,19 @@ def test_people_who_were_removed_and_a_deleted_event_are_not_told(
         path = f"/v1/sessions/{session.id}"
         assert api.as_(by).update(path, "session", session.id, starts_at=None).status_code == 404
     assert len(mailed(SESSION_SCHEDULE)) == 2
+
+
+def test_the_new_time_comes_as_a_calendar_file_too(api: Api, people: People, owner: User, sam: User) -> None:
+    event = people.event(owner)
+    session = make(event, people.speaker(event, sam))
+    change(api, owner, session, starts_at="2030-05-01T11:00:00+02:00", ends_at="2030-05-01T12:30:00+02:00")
+    for mail in db.session.scalars(select(Mail)):
+        [file] = mail.attachments
+        assert (file.name, file.content_type) == ("session.ics", "text/calendar; method=PUBLISH; charset=utf-8")
+        [entry] = Calendar.from_ical(file.content or b"").walk("VEVENT")
+        assert entry["dtstart"].dt == NINE
+        assert entry["dtend"].dt == datetime(2030, 5, 1, 10, 30, tzinfo=UTC)
+    # Without a time there is nothing to put into a calendar.
+    change(api, owner, session, starts_at=None, ends_at=None)
+    [newest, *_] = db.session.scalars(select(Mail).order_by(Mail.id.desc()))
+    assert newest.attachments == []

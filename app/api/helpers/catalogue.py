@@ -100,4 +100,5 @@ def helpers_by_action(module: ModuleType, actions: Mapping[str, Any]) -> dict[st
 
 
 def _constants(module: ModuleType, actions: Mapping[str, Any]) -> dict[str, str]:
-    return {value: name for name, value in vars(module).items() if name.isupper() and value in actions}
+    names = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
+    return {value: name for name, value in names.items() if value in actions}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.helpers.mail import send_email_event_publish
+from app.api.helpers.mail import Sending, create_batch, send_email_event_publish
 from app.api.helpers.notification import About, send_notif_event_publish
 from app.api.helpers.recipients import (
     Recipient,
@@ -14,6 +14,7 @@ from app.api.helpers.recipients import (
 )
 from app.api.helpers.settings import make_frontend_url
 from app.models import Event, User, db
+from app.models.mail import EVENT_PUBLISH
 
 
 def people_of(event: Event) -> tuple[list[User], list[Recipient]]:
@@ -34,12 +35,18 @@ def tell_of_publishing(event: Event) -> None:
     accounts, addresses = people_of(event)
     link = event_link(event)
     about = About(link=link, data={"event-id": str(event.id)}, event=event)
+    sending = in_batch(event, EVENT_PUBLISH)
     # All is read: what is added from here on goes to the database together.
     with db.session.no_autoflush:
         for account in accounts:
             send_notif_event_publish(account, event.name, link, about)
         for address in addresses:
-            send_email_event_publish(address, event.name, link)
+            send_email_event_publish(address, event.name, link, sending)
+
+
+def in_batch(event: Event, action: str) -> Sending:
+    """A new batch for what an event's people are told together: its owner and organizers see whom it has reached."""
+    return Sending(batch=create_batch(f"{action}: {event.name}", event))
 
 
 def event_link(event: Event) -> str:

@@ -166,21 +166,25 @@ def send_email_invite_papers(email: To, event_name: str, link: str) -> Mail | No
     return send_email_with_action(email, INVITE_PAPERS, event_name=event_name, link=link)
 
 
-def send_email_event_publish(email: To, event_name: str, link: str) -> Mail | None:
+def send_email_event_publish(email: To, event_name: str, link: str, sending: Sending = AT_ONCE) -> Mail | None:
     """Tell an organizer or a speaker that the event is published."""
-    return send_email_with_action(email, EVENT_PUBLISH, event_name=event_name, link=link)
+    return send_email_with_action(email, EVENT_PUBLISH, sending, event_name=event_name, link=link)
 
 
-def send_email_next_event(email: To, event_name: str, up_coming_events: Value, link: str) -> Mail | None:
+def send_email_next_event(
+    email: To, event_name: str, up_coming_events: Value, link: str, sending: Sending = AT_ONCE
+) -> Mail | None:
     """Tell an organizer or a speaker that the event begins soon."""
     values: dict[str, Value] = {"event_name": event_name, "link": link}
-    return send_email_with_action(email, NEXT_EVENT, **values, up_coming_events=up_coming_events)
+    return send_email_with_action(email, NEXT_EVENT, sending, **values, up_coming_events=up_coming_events)
 
 
-def send_email_after_event(email: To, event_name: str, upcoming_events: Value) -> Mail | None:
+def send_email_after_event(
+    email: To, event_name: str, upcoming_events: Value, sending: Sending = AT_ONCE
+) -> Mail | None:
     """Tell an organizer or a speaker that the event is over."""
     values: dict[str, Value] = {"event_name": event_name, "upcoming_events": upcoming_events}
-    return send_email_with_action(email, AFTER_EVENT, **values)
+    return send_email_with_action(email, AFTER_EVENT, sending, **values)
 
 
 # --- sessions
@@ -197,10 +201,10 @@ def send_email_session_accept_reject(email: To, session: Session, link: str) -> 
     return send_email_with_action(email, SESSION_ACCEPT_REJECT, **values, link=link)
 
 
-def send_email_session_schedule(email: To, session: Session, link: str) -> Mail | None:
+def send_email_session_schedule(email: To, session: Session, link: str, sending: Sending = AT_ONCE) -> Mail | None:
     """Tell an organizer or a speaker when a session is now."""
     values: dict[str, Value] = {"session_name": session.title, "session_time": time_of(session)}
-    return send_email_with_action(email, SESSION_SCHEDULE, **values, link=link)
+    return send_email_with_action(email, SESSION_SCHEDULE, sending, **values, link=link)
 
 
 # --- orders

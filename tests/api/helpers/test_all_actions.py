@@ -68,7 +68,7 @@ def arguments(helper: Helper, who: User, value: str) -> dict[str, Any]:
     # We make the links ourselves; a character that the table cannot hold is in none.
     known |= texts | dict.fromkeys(links, harmless(value))
     first, *others = inspect.signature(helper).parameters
-    return {first: who, **{name: known[name] for name in others if name != "about"}}
+    return {first: who, **{name: known[name] for name in others if name not in ("about", "sending")}}
 
 
 def outcome(helper: Helper, who: User, value: str) -> Row:
