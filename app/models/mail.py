@@ -242,7 +242,7 @@ class MailEvent(Base):
             unique=True,
             postgresql_where=text("provider_event_id IS NOT NULL"),
         ),
-        Index("ix_mail_events_about", "id", postgresql_where=text("about IS NOT NULL")),
+        Index("ix_mail_events_about", "time", postgresql_where=text("about IS NOT NULL")),
         Index("ix_mail_events_unknown_time", "time", postgresql_where=text("mail_id IS NULL")),
     )
 

@@ -178,7 +178,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_mail_events_about",
         "mail_events",
-        ["id"],
+        ["time"],
         unique=False,
         postgresql_where=sa.text("about IS NOT NULL"),
     )

@@ -30,11 +30,12 @@ _INSERT: Final = (
     )
     .returning(_ENTRY.c.provider, _ENTRY.c.provider_event_id)
 )
+# An event is early by moments, or by the time that a mail in doubt waits: what is older is another system's.
 _PENDING: Final = text(
     """
     SELECT id, time, event, provider, provider_event_id, provider_message_id, code, text, about
     FROM mail_events AS entry
-    WHERE about IS NOT NULL AND EXISTS (
+    WHERE about IS NOT NULL AND time > now() - interval '3 days' AND EXISTS (
         SELECT FROM mails WHERE status <> ALL(:not_out) AND (
             id = coalesce(entry.mail_id, CAST(about ->> 'mail_id' AS bigint))
             OR provider_message_id = entry.provider_message_id

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from app.delivery.inbound.bounces import read_bounce
 from app.delivery.inbound.record import Recorded, join_pending, record
 from app.delivery.inbound.sendgrid_events import parse
+from app.delivery.tasks import sweep
 from app.models import Mail, Suppression, db
 from tests.support.events import bounce, entries, hard, outcome, sent, soft, soft_bounces, suppressed, told
 from tests.support.rows import statements
@@ -145,6 +146,17 @@ def test_an_event_of_a_mail_that_is_not_known_yet_is_joined_later() -> None:
     assert join() == 1
     assert (entries(None), entries(mail), outcome(mail)) == ([], ["bounced"], "bounced")
     assert suppressed() == {"ana@example.org": "hard-bounce"}
+
+
+def test_the_sweep_joins_what_came_too_early() -> None:
+    mail = sent(status="sending")
+    tell(told(mail, "delivered"), soft(mail, mail_id=None, message_id=None))
+    sweep()
+    assert outcome(mail) == "sending"
+    outcome_written(mail, provider_message_id="sg-1")
+    sweep()
+    assert (outcome(mail), entries(mail), entries(None)) == ("bounced", ["delivered", "bounced"], [])
+    assert soft_bounces() == {"ana@example.org": 1}
 
 
 @pytest.mark.parametrize(
