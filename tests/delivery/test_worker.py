@@ -6,18 +6,22 @@ mail in its hands at that moment, so it can double one.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 
 import psutil
 import pytest
+import requests
 
 from tests.servers.answering import AnsweringSmtp
 from tests.servers.sendgrid import KEY, SendGridServer
 from tests.servers.smtp import RecordingSmtp
+from tests.support.events import HARD, PUBLIC_KEY, signed_headers
 from tests.support.processes import runs, wait_for
 from tests.support.usher import TEAM, Usher, running_usher
 
@@ -140,6 +144,48 @@ def test_switching_the_service_takes_effect_in_the_running_worker_at_once(
     assert len(usher.caught()) == 2
     assert [mail["custom_args"]["mail_id"] for mail in sendgrid.mails] == [mails[1]["id"]]
     assert mails[1]["attributes"]["provider-message-id"] == "SG1"
+
+
+def test_what_sendgrid_tells_reaches_the_timeline_the_list_and_the_user(usher: Usher, sendgrid: SendGridServer) -> None:
+    usher.set({"email-service": "sendgrid", "sendgrid-key": KEY, "sendgrid-webhook-key": PUBLIC_KEY})
+    before = len(sendgrid.mails)
+    usher.register("bea@example.org")
+    usher.wait_until(sent=2)
+    events = [
+        {
+            "email": "bea@example.org",
+            "timestamp": int(time.time()),
+            "sg_event_id": f"{kind}-{number}",
+            "sg_message_id": f"SG{number}.filter0001.123",
+            "event": kind,
+            "type": "bounce",
+            "reason": HARD,
+            **sendgrid.mails[number - 1]["custom_args"],
+        }
+        for number in range(before + 1, before + 3)
+        for kind in ("processed", "delivered", "bounce")
+    ]
+    for part in (events[::-1], events, events[2:4]):
+        body = json.dumps(part).encode()
+        address = f"{usher.application.url}/v1/webhooks/sendgrid"
+        answer = requests.post(address, data=body, headers=signed_headers(body), timeout=30)
+        assert answer.status_code == 200, answer.text
+        answer = requests.post(address, data=body[:-1], headers=signed_headers(body), timeout=30)
+        assert answer.status_code == 403
+    assert usher.statuses() == {"bounced": 2}
+    told = [item["attributes"] for item in usher.get("/v1/mails?include=events")["included"]]
+    assert Counter(item["event"] for item in told if item["raw"]) == {"sent": 2, "delivered": 2, "bounced": 2}
+
+    [user] = usher.get("/v1/users?filter[email]=bea@example.org")["data"]
+    assert user["attributes"]["email-problem"]["reason"] == "hard-bounce"
+    reset = {"data": {"email": "bea@example.org"}}
+    assert usher.http.post(f"{usher.application.url}/v1/auth/reset-password", json=reset, timeout=30).ok
+    usher.wait_until(bounced=2, suppressed=1)
+    [entry] = usher.get("/v1/suppressions")["data"]
+    assert usher.http.delete(usher.application.url + entry["links"]["self"], timeout=30).status_code == 204
+    assert usher.http.post(f"{usher.application.url}/v1/auth/reset-password", json=reset, timeout=30).ok
+    usher.wait_until(bounced=2, suppressed=1, sent=1)
+    assert usher.get(f"/v1/users/{user['id']}")["data"]["attributes"]["email-problem"] is None
 
 
 def test_a_killed_worker_loses_none_of_200_mails_and_doubles_one_at_most(usher: Usher) -> None:
