@@ -14,7 +14,7 @@ from app.auth.accounts import TAKEN, announce_new_address, ask_new_address, find
 from app.auth.invitations import accept, accept_waiting
 from app.auth.joining import open_invitation
 from app.auth.passwords import hash_password
-from app.models import RoleInvite, User
+from app.models import RoleInvite, User, db
 
 _EMAIL = "/data/attributes/email"
 # Two who sign up with one address at the same moment: the database decides.
@@ -69,6 +69,7 @@ class UserDetail(DetailResource):
 
     def after_update(self, obj: User, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """Ask to confirm a new address."""
+        db.session.expire(obj, ["suppression", "new_suppression"])
         if "new_email" in changes and obj.new_email is not None:
             announce_new_address(obj)
         elif self.asks_again:

@@ -37,7 +37,10 @@ class User(Base):
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]
 
-    # Why no mail is sent to the address, if none is.
+    # Why no mail is sent to the address, or to the one that is to be the new one, if none is.
     suppression: Mapped[Suppression | None] = relationship(
         primaryjoin="func.lower(User.email) == foreign(Suppression.address)", uselist=False, viewonly=True
+    )
+    new_suppression: Mapped[Suppression | None] = relationship(
+        primaryjoin="func.lower(User.new_email) == foreign(Suppression.address)", uselist=False, viewonly=True
     )

@@ -132,6 +132,20 @@ def test_a_user_whose_address_bounces_sees_why_until_mail_goes_to_it_again(admin
     assert problem(api, user) is None
 
 
+def test_a_user_who_asks_for_an_address_that_bounces_sees_why_no_link_comes(admin: Api, people: People) -> None:
+    db.session.add(Suppression(address="new@example.org", reason="hard-bounce", text=HARD))
+    db.session.add(Suppression(address="other@example.org", reason="complaint"))
+    db.session.commit()
+    user = people.user("ana@example.org")
+    api, path = admin.as_(user), f"/v1/users/{user.id}"
+    answer = api.update(path, "user", user.id, email="New@example.org")
+    shown = answer.json["data"]["attributes"]["email-problem"]
+    assert (shown["address"], shown["reason"]) == ("new@example.org", "hard-bounce")
+    assert problem(api, user) == shown
+    answer = api.update(path, "user", user.id, email="other@example.org")
+    assert answer.json["data"]["attributes"]["email-problem"] is problem(api, user) is None
+
+
 def test_nobody_else_sees_it_and_nobody_finds_accounts_by_it(admin: Api, people: People) -> None:
     people.user("ana@example.org")
     db.session.add(Suppression(address="ana@example.org", reason="complaint"))

@@ -15,10 +15,11 @@ from app.models.suppression import HARD_BOUNCE, SOFT_BOUNCES
 
 
 class EmailProblem(JsonValue):
-    """Why no mail is sent to the user's address: `{"reason", "text", "since"}`; null if it is. Read-only.
+    """Why no mail is sent to the user: `{"address", "reason", "text", "since"}`; null if it is. Read-only.
 
-    Anybody can register with anybody's address. What its owner or an admin decided is told to him who has confirmed it;
-    that mail bounces is told to everybody who has such an account, since it may be why no link came.
+    It is about the address that waits for its link, if mail to that is not sent, or else about the present one. Anybody
+    can enter anybody's address. What its owner or an admin decided is told to him who has confirmed it; that mail
+    bounces is told to everybody who has entered it, since it may be why no link came.
     """
 
     def __init__(self) -> None:
@@ -26,10 +27,11 @@ class EmailProblem(JsonValue):
 
     def serialize(self, attr: str, obj: User, accessor: Any = None, **kwargs: Any) -> dict[str, str | None] | None:  # noqa: ARG002 - marshmallow's
         """The entry of the suppression list."""
-        found = obj.suppression
-        if found is None or not (obj.is_verified or found.reason in (HARD_BOUNCE, SOFT_BOUNCES)):
-            return None
-        return {"reason": found.reason, "text": found.text, "since": format_timestamp(found.created_at)}
+        for found, is_proved in ((obj.new_suppression, False), (obj.suppression, obj.is_verified)):
+            if found is not None and (is_proved or found.reason in (HARD_BOUNCE, SOFT_BOUNCES)):
+                since = format_timestamp(found.created_at)
+                return {"address": found.address, "reason": found.reason, "text": found.text, "since": since}
+        return None
 
 
 class UserSchema(Schema):
@@ -59,4 +61,4 @@ class UserSchema(Schema):
     notifications = ToMany("notification", related_view="v1.notification_list", dump_only=True)
 
 
-USER: Final = register_type(ResourceType("user", UserSchema, USERS, joins=(User.suppression,)))
+USER: Final = register_type(ResourceType("user", UserSchema, USERS, joins=(User.suppression, User.new_suppression)))
