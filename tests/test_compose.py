@@ -72,6 +72,13 @@ def test_a_service_waits_for_its_servers_and_the_migrations(service: str) -> Non
         assert waits["migrate"] == "service_completed_successfully"
 
 
+def test_no_process_of_ours_waits_for_another_that_goes_on() -> None:
+    """Web is ready once a worker is: were that its health, and the worker waited for it, neither would ever start."""
+    for service in OURS:
+        assert set(SERVICES[service]["depends_on"]) <= {"postgres", "redis", "migrate"}
+        assert "/ready" not in str(SERVICES[service].get("healthcheck"))
+
+
 def test_the_migrations_run_once() -> None:
     assert SERVICES["migrate"]["restart"] == "no"
 

@@ -51,7 +51,8 @@ def _broker_and_worker() -> tuple[str, str]:
         return "unreachable", "unknown"
     if min(workers.values(), default=HEARD_WITHIN) < HEARD_WITHIN:
         return OK, OK
-    log.warning("Not ready: no worker was heard from in %.0f s.", HEARD_WITHIN)
+    # No warning: while everything starts, the web server is there before the worker, and is asked.
+    log.debug("Not ready: no worker was heard from in %.0f s.", HEARD_WITHIN)
     return OK, "not heard from"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,7 +25,7 @@ from app.models import Mail, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES
 from tests.support.plans import assert_no_table_is_read_whole, statements_about
-from tests.support.processes import free_port
+from tests.support.processes import ROOT, free_port
 
 Samples = dict[str, dict[tuple[str, ...], float]]
 
@@ -180,3 +182,14 @@ def test_no_table_is_read_whole_for_them(client: FlaskClient) -> None:
         found = samples(client)
     assert found["usher_mails"]["queued",] == 10_000
     assert_no_table_is_read_whole(seen, "mails")
+
+
+def test_the_alerts_ask_for_metrics_that_are_there() -> None:
+    text_of = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    table = set(re.findall(r"^\| `(usher_[a-z_]+)` \|", text_of, re.MULTILINE))
+    rules = yaml.safe_load(text_of.partition("```yaml\n")[2].partition("```")[0])["groups"][0]["rules"]
+    assert len(rules) >= 8
+    for rule in rules:
+        named = {name.removesuffix("_bucket") for name in re.findall(r"usher_[a-z_]+", rule["expr"])}
+        assert named
+        assert named <= table, rule["alert"]
