@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from app.delivery.attachments import read_files
 from app.delivery.claims import ClaimedMail, claim_batch
 from app.delivery.failover import Route, counters
 from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
 from app.delivery.lease import Lease
+from app.delivery.outage import is_lost, write_when_back
 from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
 from app.delivery.pace import ENOUGH, Pace
 from app.delivery.playpen import refused
@@ -33,7 +35,7 @@ from app.delivery.suppressed import (
     with_note,
 )
 from app.delivery.telemetry import Telemetry
-from app.delivery.transports.base import TransportError
+from app.delivery.transports.base import Receipt, TransportError
 from config import Config
 
 log = logging.getLogger(__name__)
@@ -152,7 +154,7 @@ def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, con
         batch.report.failed(mail, status, error)
         return
     reach(BEFORE_WRITE)
-    write_sent(batch.connection, batch.claim, mail, with_note(receipt, note))
+    _write_sent(batch, mail, with_note(receipt, note))
     if is_played:
         tell(batch.connection.engine, mail)
     batch.report.sent(mail, receipt.provider)
@@ -164,6 +166,22 @@ def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
     if outside:
         return f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
     return why_not(mail, batch.suppressed)
+
+
+def _write_sent(batch: Batch, mail: ClaimedMail, receipt: Receipt) -> None:
+    """Write that it was sent, if need be when the database is back; then the rest of the batch is given back."""
+    try:
+        write_sent(batch.connection, batch.claim, mail, receipt)
+    except DBAPIError as error:
+        if is_lost(error):
+            rest = batch.mails[batch.mails.index(mail) + 1 :]
+
+            def write(connection: Connection) -> None:
+                write_sent(connection, batch.claim, mail, receipt)
+                release(connection, batch.claim, rest)
+
+            write_when_back(batch.connection.engine, batch.lease, write)
+        raise
 
 
 def _suppress_all(batch: Batch, reason: str) -> None:
