@@ -131,6 +131,7 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("admin", "POST", "/v1/mail-retries", document("mail-retry", {"ids": ["{mail}"], "reason": "Mended"})),
     ("admin", "POST", "/v1/mail-cancellations", document("mail-cancellation", {"filter": FAILED, "reason": None})),
     ("admin", "POST", "/v1/mail-settlements", document("mail-settlement", {"ids": ["{mail}"], "outcome": "sent"})),
+    ("admin", "POST", "/v1/suppressions", document("suppression", {"address": "a@example.org", "text": "Gone\n."})),
     ("admin", "POST", "/v1/mail-services", document("mail-service", {"name": "second", **SERVICE})),
     ("admin", "PATCH", "/v1/mail-services/{service}", document("mail-service", SERVICE, "{service}")),
     ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
