@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -40,6 +41,9 @@ from config import Config
 
 log = logging.getLogger(__name__)
 
+# Seconds that a worker which was to send certain mails, and met a rate, sends whatever is due.
+QUEUEING: Final = 5.0
+
 
 @dataclass
 class Batch:
@@ -68,7 +72,7 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
     Args:
         engine: the database; outcomes are committed one by one, on a connection of their own.
         config: the application's configuration.
-        ids: only these mails; None for all that are due.
+        ids: only these mails, as long as no rate is in the way; None for all that are due.
         seconds: no new batch is claimed after this time, so that a worker can be stopped.
 
     Returns:
@@ -85,8 +89,11 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
             with Route(services, known, pace.limit, partial(note_detour, connection, telemetry)) as route:
                 if services.usable and not route.room:
                     # What waits for a quota or a server is not claimed; the next sweep asks again.
-                    if route.wait is None or ids is not None:
+                    if route.wait is None:
                         break
+                    if ids is not None:
+                        # They are not the only ones that wait for the rate: from here on in the order of the lanes.
+                        ids, stop_at = None, min(stop_at, time.monotonic() + QUEUEING)
                     time.sleep(min(route.wait, left))
                     continue
                 reach(BEFORE_CLAIM)

@@ -329,6 +329,26 @@ def test_a_mail_that_used_up_two_grants_leaves_the_last_of_its_batch_in_the_queu
     assert (row(ids[3]).status, row(ids[3]).attempts) == ("queued", 0)
 
 
+def test_what_somebody_waits_for_gets_what_is_left_of_a_quota_before_the_bulk() -> None:
+    with RecordingSmtp() as server:
+        point_at(server.port, mails_per_day=2)
+        bulk = queue(4)
+        db.session.execute(text("UPDATE mails SET lane = 1"))
+        db.session.commit()
+        [urgent] = queue()
+        assert run() == {"sent": 2}
+        assert row(urgent).status == row(bulk[0]).status == "sent"
+
+
+def test_certain_mails_that_meet_a_rate_do_not_wait_for_the_next_sweep() -> None:
+    with RecordingSmtp() as server:
+        point_at(server.port, mails_per_second=50)
+        ids = queue(8)
+        tally = drain(db.engine, current_app.config["USHER"], ids)
+        close_transport()
+        assert tally == {"sent": 8}
+
+
 class _Clocked(RecordingSmtp):
     """Remembers when each mail came."""
 
