@@ -189,6 +189,18 @@ def test_the_helpers_work_as_the_readme_shows_them(people: People) -> None:
     assert mails[room_user.email].reply_to == ["team@example.org"]
 
 
+def test_many_are_told_once_as_the_readme_shows_it(people: People) -> None:
+    event, told = people.event(people.user()), [people.user(), people.user()]
+    names: dict[str, Any] = {}
+    exec(block("def announce"), names)  # noqa: S102 - as above
+    for _ in range(2):
+        assert names["announce"](event, told, "https://events.example.org/e/harbour1") == len(told)
+        db.session.commit()
+    mails = db.session.scalars(select(Mail)).all()
+    assert {mail.recipient for mail in mails} == {user.email for user in told}
+    assert len(mails) == len(told)
+
+
 def test_an_action_is_added_as_the_readme_shows_it(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {**vars(notification_models), **vars(notification_helpers), "People": People}
     names |= {"db": db, "msg": msg, "select": select, "Notification": Notification}
