@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import redis
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.api.helpers.mail import send_email_with_action
+from app.api.helpers.mail import send_emails
 from app.delivery.faults import FAULT_POINTS
+from app.delivery.heartbeat import WORKERS, heard
 from app.embedded.application import BIN, ROOT
 from app.embedded.errors import StackError
 from app.embedded.ports import Ports
@@ -34,8 +36,6 @@ LEASE: Final = 3.0
 # Seconds that anything may take before it counts as lost.
 PATIENCE: Final = 180.0
 LOOK: Final = 0.005
-# Mails in one transaction of whoever queues them.
-TRANSACTION: Final = 200
 
 _OPEN: Final = text(
     "SELECT count(*) FROM mails WHERE status IN ('scheduled', 'queued', 'deferred', 'sending', 'uncertain')"
@@ -69,9 +69,12 @@ class Scene:
 
     @contextmanager
     def workers(self, processes: Mapping[str, int]) -> Iterator[None]:
-        """So many processes of each worker, by its name; they are ended afterwards."""
+        """So many processes of each worker, by its name, all at work; they are ended afterwards."""
         for name, count in processes.items():
             self.start_worker(name, count)
+        names = {f"{name}@usher" for name in processes}
+        with redis.Redis.from_url(self.stage.stack.env["REDIS_URL"], decode_responses=True) as client:
+            self.wait(lambda: names <= heard(client, WORKERS).keys(), "the start of the workers", 0.05)
         yield
         for name in processes:
             self.stage.stack.stop_part(name)
@@ -93,10 +96,8 @@ class Scene:
 
     def queue(self, count: int) -> None:
         """Queue mails as a request does; their ids go to the workers through the broker."""
-        for number in range(count):
-            send_email_with_action(f"user{number}@example.org", NEW_SESSION, event_name="Harbour", link=LINK)
-            if number % TRANSACTION == TRANSACTION - 1:
-                db.session.commit()
+        context = {"event_name": "Harbour Conference", "link": LINK}
+        send_emails(NEW_SESSION, ((f"user{number}@example.org", context) for number in range(count)))
         db.session.commit()
 
     def arrived(self) -> int:
