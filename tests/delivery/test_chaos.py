@@ -86,4 +86,4 @@ def test_the_command_names_what_it_can_play(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.chaos", "earthquake"]
     done = subprocess.run(command, check=False, cwd=ROOT, env=plain_environment(), capture_output=True, text=True)
     assert done.returncode == 2
-    assert "No such scenario: earthquake. There are: points" in done.stderr
+    assert "No such scenario: earthquake. There are: everything" in done.stderr
