@@ -201,6 +201,23 @@ def test_many_are_told_once_as_the_readme_shows_it(people: People) -> None:
     assert len(mails) == len(told)
 
 
+def test_mail_is_sent_as_the_page_on_sending_shows_it(people: People) -> None:
+    owner = people.user("owner@example.org")
+    event = people.event(owner)
+    names: dict[str, Any] = {}
+    [code] = [match[2] for match in CODE.finditer((ROOT / "docs/sending.md").read_text(encoding="utf-8"))]
+    exec(code, names)  # noqa: S102 - the page's own code is what is tested
+    for _ in range(2):
+        ids = names["announce"](event, ["ana@example.org", "ben@example.org"], "https://example.org/e")
+        names["send_invoice"](owner, "2026-7", b"%PDF-1.7")
+        db.session.commit()
+    *announced, invoice = db.session.scalars(select(Mail).order_by(Mail.id))
+    assert [mail.id for mail in announced] == ids
+    assert {mail.batch.description for mail in announced if mail.batch} == {"Harbour Conference is published"}
+    assert [[file.name for file in mail.attachments] for mail in announced] == [["event.ics"]] * 2
+    assert (invoice.status, [file.name for file in invoice.attachments]) == ("scheduled", ["2026-7.pdf"])
+
+
 def test_an_action_is_added_as_the_readme_shows_it(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {**vars(notification_models), **vars(notification_helpers), "People": People}
     names |= {"db": db, "msg": msg, "select": select, "Notification": Notification}

@@ -14,7 +14,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
-from app.api.jsonapi.idempotency import delete_expired
 from app.api.jsonapi.table import routes_of
 from app.models import IdempotencyKey, Mail, Session, User, db
 from app.models.base import utc_now
@@ -182,17 +181,6 @@ def test_an_answer_is_kept_for_a_day(world: World) -> None:
         assert ("Idempotency-Replayed" in propose(world).headers) == replayed
     assert propose(world).data != first.data
     assert count(IdempotencyKey) == 1
-
-
-def test_old_answers_are_deleted_some_at_a_time(world: World) -> None:
-    for number in range(5):
-        propose(world, key=f"key-{number}")
-    ids = list(db.session.scalars(select(IdempotencyKey.id).order_by(IdempotencyKey.id)))
-    old = update(IdempotencyKey).where(IdempotencyKey.id != ids[-1])
-    db.session.execute(old.values(created_at=utc_now() - timedelta(hours=25)))
-    connection = db.session.connection()
-    assert [delete_expired(connection, 3) for _ in range(3)] == [3, 1, 0]
-    assert list(db.session.scalars(select(IdempotencyKey.id))) == [ids[-1]]
 
 
 def test_whoever_may_not_do_it_any_more_gets_no_kept_answer(world: World, client: FlaskClient) -> None:

@@ -13,6 +13,8 @@ from flask_rest_jsonapi_next.exceptions import JsonApiException
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from app.api.helpers.addresses import AddressError
+from app.api.helpers.sending_errors import SendingError
 from app.api.jsonapi.database_errors import DATABASE_ERRORS, explain, from_database
 from app.api.jsonapi.exceptions import (
     ApiError,
@@ -72,6 +74,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(SeveralErrors, _on_several)
     app.register_error_handler(ValidationError, _on_validation_error)
     app.register_error_handler(HTTPException, _on_http_exception)
+    for refused in (AddressError, SendingError):
+        app.register_error_handler(refused, _on_refused_mail)
     for kind in DATABASE_ERRORS:
         app.register_error_handler(kind, _on_database_error)
     app.register_error_handler(Exception, _on_anything_else)
@@ -95,6 +99,11 @@ def _on_validation_error(error: ValidationError) -> Response:
         if isinstance(item, dict)
     ]
     return _answer(*(errors or [Unprocessable("A value is not valid.", pointer="/data")]))
+
+
+def _on_refused_mail(error: Exception) -> Response:
+    """A mail cannot go as the caller's values would have it: no such address, a key of another message, no file."""
+    return _answer(Unprocessable(str(error), pointer="/data"))
 
 
 def _on_http_exception(error: HTTPException) -> Response:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Final
 
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import func, select
 
 from app.api.jsonapi.exceptions import BadRequest, Conflict, Unprocessable
 from app.api.jsonapi.table import routes_of
@@ -26,7 +26,7 @@ from config import Config
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
-# How long an answer is kept; after it the key is a new one.
+# How long an answer counts; after it the key is a new one, and retention deletes the row.
 EXPIRES_AFTER: Final = timedelta(hours=24)
 MAX_KEY: Final = 255
 # Seconds after which a request that is being carried out may be asked for again.
@@ -67,13 +67,6 @@ def commit_with(response: Response) -> Response:
         )
     db.session.commit()
     return response
-
-
-def delete_expired(connection: Connection, limit: int = 1000) -> int:
-    """Delete up to `limit` answers that are older than `EXPIRES_AFTER`, and return how many there were."""
-    table = IdempotencyKey.__table__
-    old = select(table.c.id).where(table.c.created_at < utc_now() - EXPIRES_AFTER).limit(limit)
-    return connection.execute(delete(IdempotencyKey).where(IdempotencyKey.id.in_(old))).rowcount
 
 
 def read_key(header: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 
 from app.api.helpers.mail import (
@@ -24,6 +25,7 @@ from app.models import Activity, Mail, db
 from app.models.base import utc_now
 from app.models.mail import BULK, EVENT_PUBLISH, PASSWORD_RESET, TRANSACTIONAL
 from tests.conftest import People
+from tests.support.errors import errors_of
 
 
 def ask(**changes: Any) -> Mail:
@@ -205,3 +207,24 @@ def test_more_blind_copies_than_a_mail_takes_are_refused_with_the_way_out(databa
     assert len(ask(bcc=copies[:100]).bcc) == 100
     with pytest.raises(SendingError, match=r"at most 100 blind copies.*send_emails"):
         ask(key=None, bcc=copies)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"subject": "Ho"}, "was used for another message"),
+        ({"to": "nobody", "key": None}, "not an e-mail address"),
+        ({"key": ""}, "printable ASCII"),
+    ],
+)
+def test_a_request_that_wants_such_a_mail_is_422(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], words: str
+) -> None:
+    ask()
+    db.session.commit()
+    # A view of somebody who has not thought of it.
+    monkeypatch.setitem(app.view_functions, "health", lambda: str(ask(**change).id))
+    answer = client.get("/health")
+    assert answer.status_code == 422
+    assert words in errors_of(answer)[0]["detail"]
+    assert count() == 1
