@@ -127,7 +127,9 @@ def _queue(action: str, people: Iterable[tuple[Person, Context]], sending: Sendi
 def _insert(call: _Call, chunk: Sequence[tuple[Person, Context]]) -> list[int]:
     everybody = _recipients([person for person, _ in chunk])
     rows = [_row(call, who, values) for who, (_, values) in zip(everybody, chunk, strict=True)]
-    columns = {name: [row[name] for row in rows] for name in _OWN}
+    # Two calls with one key wait for each other's rows: in the same order, so that neither waits for ever.
+    ordered = sorted(rows, key=lambda row: row["key"]) if call.key else rows
+    columns = {name: [row[name] for row in ordered] for name in _OWN}
     shared = {name: value for name, value in call.values.items() if name != "bcc"}
     found = db.session.execute(_INSERT, {"batch_id": None, **shared, **columns})
     new = {message_id: id_ for id_, message_id in found}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import redis
+from flask import Flask
 from sqlalchemy import event, func, select, text
 
 from app.api.helpers.mail import (
@@ -194,6 +197,25 @@ def test_a_call_that_is_repeated_with_its_key_queues_only_whom_it_missed(databas
     ids = send_emails(NEW_SESSION, [*everybody(1), *everybody(1)], Sending(key="announcement-2"))
     db.session.commit()
     assert ids[0] == ids[1]
+
+
+def test_two_calls_with_one_key_at_once_reach_everybody_once_in_whatever_order_they_go(
+    app: Flask, database: None
+) -> None:
+    everyone, start = list(everybody(300)), threading.Barrier(4)
+
+    def send(backwards: bool) -> set[int]:
+        with app.app_context():
+            start.wait(10)
+            ids = send_emails(NEW_SESSION, everyone[::-1] if backwards else everyone, Sending(key="once"))
+            db.session.commit()
+            db.session.remove()
+            return set(ids)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(send, (True, False, True, False)))
+    assert found[1:] == found[:1] * 3
+    assert count(Mail) == 300
 
 
 def test_an_action_that_is_off_queues_none(database: None) -> None:
