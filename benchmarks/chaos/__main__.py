@@ -56,7 +56,8 @@ def play_all(names: list[str], known: dict[str, Scenario], report: Report) -> No
 
 def rehearse(report: Report) -> None:
     """A little of everything in half a minute, as the tests want it."""
-    with scene(lease=SHORT_LEASE) as set_up, set_up.workers(deaths.WORKERS):
+    with scene(lease=SHORT_LEASE) as set_up:
+        set_up.start_workers(deaths.WORKERS)  # the scene's end is theirs
         deaths.once_at_each(set_up, report)
         restart, kill = partial(outages.restart_broker, set_up), partial(outages.kill_database, set_up)
         outages.during(set_up, report, "Valkey restarted", restart, mails=FEW, may_double=False)

@@ -70,14 +70,18 @@ class Scene:
     @contextmanager
     def workers(self, processes: Mapping[str, int]) -> Iterator[None]:
         """So many processes of each worker, by its name, all at work; they are ended afterwards."""
+        self.start_workers(processes)
+        yield
+        for name in processes:
+            self.stage.stack.stop_part(name)
+
+    def start_workers(self, processes: Mapping[str, int]) -> None:
+        """Start so many processes of each worker, and wait until all are at work."""
         for name, count in processes.items():
             self.start_worker(name, count)
         names = {f"{name}@usher" for name in processes}
         with redis.Redis.from_url(self.stage.stack.env["REDIS_URL"], decode_responses=True) as client:
             self.wait(lambda: names <= heard(client, WORKERS).keys(), "the start of the workers", 0.05)
-        yield
-        for name in processes:
-            self.stage.stack.stop_part(name)
 
     def start_beat(self) -> None:
         """Start a beat that is quick."""
