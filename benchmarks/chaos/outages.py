@@ -11,11 +11,13 @@ from typing import Final
 import redis
 
 from benchmarks.chaos.report import Outcome, Report
-from benchmarks.chaos.scene import Scene
+from benchmarks.chaos.scene import LEASE, Scene
 
 MAILS: Final = 2000
 CROWD: Final = 8
 WORKERS: Final = {"worker": 2}
+# Where a worker is when it falls asleep is chance: it is tried more than once.
+FREEZES: Final = 3
 
 
 def crowd(scene: Scene, report: Report, count: int) -> None:
@@ -45,6 +47,23 @@ def mail_server(scene: Scene, report: Report, seconds: float) -> None:
     """The mail server dies, and is away for a while."""
     with scene.workers(WORKERS):
         during(scene, report, f"mail server away for {seconds:.0f} s", lambda: away(scene, seconds))
+
+
+def frozen(scene: Scene, report: Report) -> None:
+    """A worker is stopped in the middle for longer than its lease, as with a virtual machine, and wakes up again."""
+    with scene.workers({"worker": 1, "frozen": 1}):
+        for number in range(FREEZES):
+            during(
+                scene, report, f"a worker asleep past its lease ({number + 1})", lambda: freeze(scene), mails=MAILS // 2
+            )
+
+
+def freeze(scene: Scene) -> None:
+    """Stop all processes of a worker, until others have taken over."""
+    family = scene.stage.stack.pid("frozen")
+    os.killpg(family, signal.SIGSTOP)
+    time.sleep(LEASE + 2.0)
+    os.killpg(family, signal.SIGCONT)
 
 
 def empty_broker(scene: Scene) -> None:
