@@ -10,6 +10,7 @@ from celery import current_app as celery
 from celery import shared_task
 from flask import current_app
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.claims import BATCH
@@ -64,9 +65,11 @@ def drain_due() -> None:
 
 @shared_task(name="usher.sweep")
 def sweep() -> None:
-    """Take back what dead workers held, try again what is in doubt, start drains for what is due, join early events."""
+    """Take back what dead workers held, join early events, try again what is in doubt, start drains for what is due."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         lost = recover_lost(connection)
+        # Before they are tried again: what a provider has told already settles a doubt.
+        _join_early()
         again = try_doubtful_again(connection)
         limit = DRAINS_PER_SWEEP * BATCH
         age = 0.0 if lost.back or again else SWEEP_INTERVAL / 5
@@ -78,9 +81,16 @@ def sweep() -> None:
         )
     for _ in range(-(-due // BATCH)):
         celery.send_task("usher.drain", queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
-    with db.engine.begin() as connection:
-        join_pending(connection)
     note(shared_redis(current_app.config["USHER"].redis_url), SWEEPS, SWEEP)
+
+
+def _join_early() -> None:
+    """Join events that came too early; if that fails, the next sweep's, since mails are not to wait for it."""
+    try:
+        with db.engine.begin() as connection:
+            join_pending(connection)
+    except SQLAlchemyError as error:
+        log.warning("Early events were not joined: %s.", type(error).__name__)
 
 
 @shared_task(name="usher.retention")

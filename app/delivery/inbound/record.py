@@ -43,8 +43,13 @@ _PENDING: Final = text(
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
+# A timeline is in the order in which things took effect: this comes after what the mail was waited for.
 _JOIN: Final = text(
-    "UPDATE mail_events SET mail_id = coalesce(:mail_id, mail_id), text = :text, about = NULL WHERE id = :id"
+    """
+    UPDATE mail_events SET id = nextval(pg_get_serial_sequence('mail_events', 'id')),
+        mail_id = coalesce(:mail_id, mail_id), text = :text, about = NULL
+    WHERE id = :id
+    """
 )
 
 

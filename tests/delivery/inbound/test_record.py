@@ -159,6 +159,17 @@ def test_the_sweep_joins_what_came_too_early() -> None:
     assert soft_bounces() == {"ana@example.org": 1}
 
 
+def test_a_mail_in_doubt_that_the_provider_has_told_of_is_not_tried_again() -> None:
+    mail = sent(status="sending")
+    tell(told(mail, "delivered"))
+    db.session.execute(text("UPDATE mails SET lease_until = now() - interval '1 second'"))
+    db.session.commit()
+    sweep()
+    assert outcome(mail) == "delivered"
+    told_of = list(db.session.scalars(text("SELECT event FROM mail_events ORDER BY id")))
+    assert told_of == ["sending", "uncertain", "delivered"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
