@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.delivery.inbound.consequences import Told, apply
 from app.delivery.inbound.events import KINDS, MailEvent
-from app.delivery.inbound.matching import lock_mails
+from app.delivery.inbound.matching import SIGNED, lock_mails
 from app.models import MailEvent as Entry
 from app.models.mail import DEFERRED, QUEUED, SCHEDULED, SENDING
 
@@ -60,7 +60,7 @@ class Recorded:
     Attributes:
         new: that were not known before.
         repeated: that were.
-        unknown: of the new ones, whose mail is not known (yet).
+        unknown: whose mail is not known (yet); they are among the new ones if they were signed, else they are not kept.
         moved: mails that have another status now.
     """
 
@@ -77,12 +77,14 @@ def record(connection: Connection, events: Sequence[MailEvent]) -> Recorded:
     # other instead of for ever.
     in_order = sorted(events, key=lambda event: (event.at, KINDS.index(event.kind), event.provider_event_id))
     told = {(event.provider, event.provider_event_id): Told(event, mails.find(event)) for event in in_order}
-    rows = [_row(each) for each in told.values()]
+    kept = {key: each for key, each in told.items() if _is_kept(each)}
+    rows = [_row(each) for each in kept.values()]
     new = {(row[0], row[1]) for row in connection.execute(_INSERT, rows)} if rows else set()
-    fresh = [each for key, each in told.items() if key in new]
+    fresh = [each for key, each in kept.items() if key in new]
     moved = apply(connection, [each for each in fresh if not _is_pending(each)])
-    unknown = sum(1 for each in fresh if each.mail is None)
-    return Recorded(len(fresh), len(events) - len(fresh), unknown, moved)
+    dropped = len(told) - len(kept)
+    unknown = dropped + sum(1 for each in fresh if each.mail is None)
+    return Recorded(len(fresh), len(events) - len(fresh) - dropped, unknown, moved)
 
 
 def join_pending(connection: Connection, limit: int = 1_000) -> int:
@@ -97,6 +99,14 @@ def join_pending(connection: Connection, limit: int = 1_000) -> int:
         connection.execute(_JOIN, {"id": id_, "mail_id": each.mail.id if each.mail else None, "text": _text(each)})
     apply(connection, list(ready.values()))
     return len(ready)
+
+
+def _is_kept(told: Told) -> bool:
+    """Whether an event is worth a row though its mail is not known: not if it came by mail.
+
+    Such a report names a Message-ID, which is in the table before the mail leaves; and anybody can write any number.
+    """
+    return told.mail is not None or told.event.provider in SIGNED
 
 
 def _is_pending(told: Told) -> bool:
