@@ -135,3 +135,16 @@ def test_no_line_of_a_log_in_production_has_an_address_a_token_or_a_password(ush
     assert "<address>" in lines[0]["message"]
     assert [line["attempt"] for line in lines_of(usher, "worker") if line.get("status") == "sent"]
     assert all(line["time"].endswith("Z") for name in logs for line in lines_of(usher, name))
+
+
+def test_with_the_broker_restarted_the_worker_is_heard_again_and_celery_tells_of_it_in_our_format(usher: Usher) -> None:
+    wait_for(lambda: ready(usher)[0] == 200, "a sign of life")
+    usher.stack.stop_part("valkey")
+    try:
+        assert ready(usher) == (503, "unknown")
+    finally:
+        usher.stack.start_server("valkey")
+    wait_for(lambda: ready(usher) == (200, "ok"), "a sign of life after it")
+    loggers = {line["logger"] for line in lines_of(usher, "worker") if line["level"] in ("warning", "error")}
+    assert any(name.startswith("celery.") for name in loggers), loggers
+    assert "Traceback" not in re.sub(r"^\{.*$", "", log_of(usher, "worker"), flags=re.MULTILINE)

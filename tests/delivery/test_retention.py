@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 from sqlalchemy import Row, text
 
 from app.commands import commands
@@ -167,6 +169,20 @@ def test_a_row_that_somebody_holds_is_left_to_the_next_run() -> None:
         assert row(free) is None
         db.session.rollback()
     assert run() == {"mails": 1}
+
+
+def test_two_at_once_remove_and_count_each_mail_once(app: Flask) -> None:
+    ids = [mail("sent" if number % 2 else "failed", 40, f"Action {number % 3}").id for number in range(60)]
+    engine = db.engine
+
+    def work(_: int) -> int:
+        return clean(engine, batch=5)["mails"]
+
+    with ThreadPoolExecutor(2) as pool:
+        removed = list(pool.map(work, range(2)))
+    assert sum(removed) == len(ids)
+    assert sum(counted().values()) == len(ids)
+    assert run() == {}
 
 
 def test_old_keys_and_events_that_nobody_knows_go_too() -> None:
