@@ -32,6 +32,7 @@ ATTRIBUTES = {
     "next-attempt-at",
     "give-up-at",
     "sent-at",
+    "body-removed-at",
 }
 
 

@@ -18,6 +18,8 @@ from app.delivery.tasks import retention
 from app.models import Mail, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES, OVER, MailAttachment
+from tests.conftest import People
+from tests.support.api import Api
 from tests.support.plans import assert_no_table_is_read_whole, statements_about
 
 BODY_DAYS, DAYS, PROBLEM_DAYS = 10, 20, 30
@@ -118,6 +120,15 @@ def test_what_is_not_over_keeps_body_and_row_however_old_it_is(status: str) -> N
     assert found is not None
     assert found.message == "<p>Hello</p>"
     assert bytes(found.content) == b"%PDF"
+
+
+def test_an_admin_sees_that_the_body_was_removed_and_when(api: Api, people: People) -> None:
+    old = mail("sent", 12).id
+    run()
+    shown = api.as_(people.admin()).get(f"/v1/mails/{old}").json["data"]["attributes"]
+    assert shown["message"] == ""
+    assert shown["body-removed-at"] is not None
+    assert shown["status"] == "sent"
 
 
 def test_every_status_is_either_kept_or_one_of_those_with_a_term() -> None:

@@ -55,6 +55,7 @@ class MailSchema(Schema):
     next_attempt_at = Timestamp(dump_only=True)
     give_up_at = Timestamp(dump_only=True)
     sent_at = Timestamp(dump_only=True)
+    body_removed_at = Timestamp(dump_only=True)
 
     batch = ToOne("mail-batch", foreign_key="batch_id", dump_only=True)
     events = ToMany("mail-event", related_view="v1.mail_event_list", dump_only=True)
