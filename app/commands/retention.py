@@ -14,6 +14,7 @@ _WHAT: Final = {
     "mails": "mails, which stay counted",
     "keys": "answers kept for an Idempotency-Key",
     "events": "events of providers for mails that nobody knows",
+    "bounces": "addresses whose bounces for now were long ago",
 }
 
 

@@ -27,6 +27,8 @@ PROBLEMS: Final = (BOUNCED, COMPLAINED, REJECTED, FAILED, SUPPRESSED, CANCELLED)
 # How long the answer to a request with an `Idempotency-Key` is known, and an event waits for the mail it is about.
 KEY_DAYS: Final = 1
 UNKNOWN_EVENT_DAYS: Final = 30
+# How long the bounces for now of an address are counted on: five within years are no reason to send it nothing.
+SOFT_BOUNCE_DAYS: Final = 90
 
 _LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 # `give_up_at` is 24 h after a mail was queued, was to be sent, or was tried again by an admin: whichever came last.
@@ -62,8 +64,8 @@ SELECT count(*) AS rows, max(reached) AS reached FROM gone
 """
 _DELETE: Final = """
 WITH gone AS (
-    DELETE FROM {table} WHERE id IN (
-        SELECT id FROM {table} WHERE {old} ORDER BY {column} LIMIT :limit FOR UPDATE SKIP LOCKED
+    DELETE FROM {table} WHERE {key} IN (
+        SELECT {key} FROM {table} WHERE {old} ORDER BY {column} LIMIT :limit FOR UPDATE SKIP LOCKED
     ) RETURNING {column} AS reached
 )
 SELECT count(*) AS rows, max(reached) AS reached FROM gone
@@ -75,7 +77,7 @@ class Rule:
     """What is removed after so many days.
 
     Attributes:
-        what: `bodies`, `mails`, `keys` or `events`.
+        what: `bodies`, `mails`, `keys`, `events` or `bounces`.
         days: after how many days; None, never.
         remove: removes a batch; returns how many rows there were, and how far it came.
         overdue: counts what would be removed.
@@ -126,8 +128,9 @@ def rules(connection: Connection) -> list[Rule]:
         *(_mail_rule("mails", days, _DELETE_MAILS, f"status = '{status}'") for status in ARRIVED),
         *(_mail_rule("mails", problem_days, _DELETE_MAILS, f"status = '{status}'") for status in PROBLEMS),
         _mail_rule("bodies", body_days, _TAKE_OUT_BODIES, f"body_removed_at IS NULL AND {one_of('status', OVER)}"),
-        _table_rule("keys", KEY_DAYS, "idempotency_keys", "created_at"),
-        _table_rule("events", UNKNOWN_EVENT_DAYS, "mail_events", "time", "mail_id IS NULL AND "),
+        _table_rule("keys", KEY_DAYS, "idempotency_keys.id", "created_at"),
+        _table_rule("events", UNKNOWN_EVENT_DAYS, "mail_events.id", "time", "mail_id IS NULL AND "),
+        _table_rule("bounces", SOFT_BOUNCE_DAYS, "soft_bounces.address", "last_at"),
     ]
     return [rule for rule in every if rule.days is not None]
 
@@ -138,10 +141,12 @@ def _mail_rule(what: str, days: int | None, statement: str, which: str) -> Rule:
     return Rule(what, days, text(statement.format(old=old)), text(count))
 
 
-def _table_rule(what: str, days: int, table: str, column: str, which: str = "") -> Rule:
+def _table_rule(what: str, days: int, primary_key: str, column: str, which: str = "") -> Rule:
+    """The rows of another table, whose primary key is named as `table.key`."""
+    table, _, key = primary_key.partition(".")
     old = f"{which}{column} >= :after AND {column} < now() - make_interval(days => :days)"
     count = f"SELECT count(*) FROM {table} WHERE {old}"  # noqa: S608 - of our own words
-    return Rule(what, days, text(_DELETE.format(table=table, column=column, old=old)), text(count))
+    return Rule(what, days, text(_DELETE.format(table=table, key=key, column=column, old=old)), text(count))
 
 
 def _batches(connection: Connection, rule: Rule, batch: int) -> Iterator[int]:

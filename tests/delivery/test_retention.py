@@ -148,7 +148,7 @@ def test_without_a_number_of_days_everything_is_kept() -> None:
     for status in OVER:
         mail(status, 5_000)
     assert run() == {}
-    assert overdue(db.engine) == {"keys": 0, "events": 0}
+    assert overdue(db.engine) == {"keys": 0, "events": 0, "bounces": 0}
 
 
 def test_counts_of_the_same_day_action_and_status_add_up() -> None:
@@ -215,11 +215,23 @@ def test_old_keys_and_events_that_nobody_knows_go_too() -> None:
         {"known": known},
     )
     db.session.commit()
-    assert overdue(db.engine) == {"mails": 0, "bodies": 0, "keys": 1, "events": 1}
+    assert overdue(db.engine) == {"mails": 0, "bodies": 0, "keys": 1, "events": 1, "bounces": 0}
     assert run() == {"keys": 1, "events": 1}
     assert list(db.session.execute(text("SELECT key FROM idempotency_keys")).scalars()) == ["new"]
     told = db.session.execute(text("SELECT provider_message_id FROM mail_events WHERE event = 'delivered' ORDER BY 1"))
     assert list(told.scalars()) == ["known", "new"]
+
+
+def test_bounces_for_now_are_not_counted_for_years() -> None:
+    db.session.execute(
+        text(
+            "INSERT INTO soft_bounces (address, count, last_at) VALUES"
+            " ('old@example.org', 4, now() - interval '91 days'), ('new@example.org', 4, now() - interval '89 days')"
+        )
+    )
+    db.session.commit()
+    assert run() == {"bounces": 1}
+    assert list(db.session.execute(text("SELECT address FROM soft_bounces")).scalars()) == ["new@example.org"]
 
 
 def test_the_task_and_the_command_do_it_and_the_dry_run_only_says_it() -> None:
