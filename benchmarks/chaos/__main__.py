@@ -21,6 +21,8 @@ from benchmarks.chaos.scene import Scene, scene
 from benchmarks.quote import quote
 
 CROWD: Final = 10_000
+# Rounds in which all workers die and are started anew: each takes long, and shows less than one at a fault point.
+HOST_ROUNDS: Final = 10
 # Seconds without a mail server, in full and otherwise.
 AWAY: Final = {True: 60.0, False: 10.0}
 # The rehearsal: few mails, and a lease that soon runs out.
@@ -35,7 +37,7 @@ def scenarios(rounds: int, chance: random.Random, *, is_full: bool) -> dict[str,
         "everything": story.everything,
         "timeline": story.one_mail,
         "points": partial(deaths.at_every_point, rounds=rounds, chance=chance),
-        "hosts": partial(deaths.all_at_once, rounds=max(rounds // 4, 1), chance=chance),
+        "hosts": partial(deaths.all_at_once, rounds=min(max(rounds // 4, 1), HOST_ROUNDS), chance=chance),
         "crowd": partial(outages.crowd, count=CROWD),
         "frozen": outages.frozen,
         "broker": outages.broker,
