@@ -61,8 +61,8 @@ def _bare_loop(sink: Sink, count: int) -> float:
 
 def _drain(stage: Stage, sink: Sink, count: int) -> float:
     """Seconds from handing over the drain to the last outcome in the table."""
+    sink.reset()  # before they are queued: a task that is left of the drain before may begin at once
     queue(count)
-    sink.reset()
     begun = time.perf_counter()
     stage.app.extensions["celery"].send_task("usher.drain", queue="usher")
     while _is_waiting():
