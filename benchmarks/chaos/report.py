@@ -85,7 +85,7 @@ class Report:
     @property
     def is_broken(self) -> bool:
         """Whether anything broke the promise."""
-        return any(part.is_broken for part in (*self.outcomes, *self.answers))
+        return any(outcome.is_broken for outcome in self.outcomes) or any(answer.is_broken for answer in self.answers)
 
     def add(self, outcome: Outcome) -> None:
         """Keep a scenario's outcome, and say it."""

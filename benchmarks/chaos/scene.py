@@ -129,7 +129,7 @@ class Scene:
     def is_over(self) -> bool:
         """Whether no mail is on its way; with the database away, nobody knows."""
         try:
-            waiting = db.session.scalar(_OPEN)
+            waiting: int | None = db.session.scalar(_OPEN)
         except OperationalError:
             return False
         finally:

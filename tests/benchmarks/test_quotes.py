@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.chaos.answers import TRIALS
@@ -9,8 +11,8 @@ from benchmarks.quote import DOCUMENTS, figures, quoted
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_a_document_quotes_the_last_run(path: object) -> None:
-    document = path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
+def test_a_document_quotes_the_last_run(path: Path) -> None:
+    document = path.read_text(encoding="utf-8")
     assert quoted(document, figures()) == document, "run: python -c 'from benchmarks.quote import quote; quote()'"
 
 
