@@ -101,6 +101,10 @@ class Client:
         """Change something."""
         return self._request("PATCH", path, body, status)
 
+    def delete(self, path: str, status: int = 204) -> Answer:
+        """Take something away."""
+        return self._request("DELETE", path, None, status)
+
     def count(self, path: str) -> int:
         """How many resources a list has, whatever its pages."""
         sign = "&" if "?" in path else "?"

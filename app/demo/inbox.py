@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from app.demo.client import Client, JsonObject
 from app.demo.people import Person
@@ -61,6 +62,12 @@ def actions_of(person: Person, wanted: Collection[str]) -> list[str]:
 def mail_log(admin: Client) -> list[JsonObject]:
     """The attributes of every mail in the log, in the order of their ids."""
     return [mail["attributes"] for mail in admin.pages(f"/v1/mails?{MAIL_FIELDS}")]
+
+
+def mails_to(admin: Client, address: str) -> list[JsonObject]:
+    """The mails of the log to one recipient, the newest first, as resources."""
+    mails: list[JsonObject] = admin.get(f"/v1/mails?filter[recipient]={quote(address)}&sort=-id").data
+    return mails
 
 
 def told_by_mail(log: Iterable[JsonObject], action: str) -> list[Told]:

@@ -50,9 +50,9 @@ class Door:
     wait: Callable[[Callable[[], bool], str], None]
 
 
-def register(door: Door, first: str, last: str) -> Person:
-    """Make an account, with an address at example.org and a password of chance."""
-    login = Login(f"{first.lower()}@example.org", secrets.token_urlsafe(9))
+def register(door: Door, first: str, last: str, address: str = "") -> Person:
+    """Make an account, with an address at example.org unless another is given, and a password of chance."""
+    login = Login(address or f"{first.lower()}@example.org", secrets.token_urlsafe(9))
     names = {"first-name": first, "last-name": last}
     answer = door.visitor.post(
         "/v1/users", document("user", {"email": login.email, "password": login.password, **names})

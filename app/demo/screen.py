@@ -53,7 +53,7 @@ class Screen:
         """Show a request, its status, and what came of it."""
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=1)
-        row.add_column(width=5)
+        row.add_column(width=6)
         row.add_column(ratio=11, no_wrap=True, overflow="ellipsis")
         row.add_column(width=3)
         row.add_column(ratio=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from app.delivery.simulator import DOMAIN
 from app.demo.cast import HOSTILE_TITLE, Cast
 from app.demo.checks import Check, equal, exactly_once
 from app.demo.failure import DemoFailure
@@ -68,7 +69,8 @@ def _exactly_once(cast: Cast, admin: Person) -> Iterator[Check]:
         wanted = [(speaker.id, proposal.id) for proposal in own]
         what = f"{speaker.name}: one notification a decision"
         yield exactly_once(what, wanted, notifications(speaker, DECISION))
-    yield from sent_and_arrived(admin.client, cast.play.stage.mailbox, log)
+    real = [mail for mail in log if not mail["recipient"].endswith(f"@{DOMAIN}")]
+    yield from sent_and_arrived(admin.client, cast.play.stage.mailbox, real)
 
 
 def _text_stayed_text(cast: Cast) -> Iterator[Check]:

@@ -12,8 +12,8 @@ from app.demo.play import Play
 from app.demo.transfers import IMPORTED, await_mail, follow, import_file, told_in_app
 
 
-def export_and_import(cast: Cast) -> list[Check]:
-    """Play it; give the checks of what came of it."""
+def export_and_import(cast: Cast) -> tuple[str, list[Check]]:
+    """Play it; give the id of the copy, and the checks of what came of it."""
     play, organizer = cast.play, cast.organizer
     play.screen.title("The organizer exports the event, and downloads it by the mail's link")
     asked = organizer.client.post("/v1/event-exports", document("event-export", {}, {"event": ("event", cast.event)}))
@@ -23,7 +23,7 @@ def export_and_import(cast: Cast) -> list[Check]:
     play.screen.title("The organizer imports the file: a copy, as a draft")
     event = import_file(play, organizer, "copy.json", json.dumps(file).encode())
     play.screen.mail(await_mail(play, organizer, "was imported"))
-    return list(_checks(cast, event, file))
+    return event, list(_checks(cast, event, file))
 
 
 def _download(play: Play, cast: Cast) -> JsonObject:

@@ -33,9 +33,23 @@ def show_mail_log(screen: Screen, admin: Client, page: str = OLDEST_FIRST) -> No
     screen.table(columns, [_log_row(mail["id"], mail["attributes"]) for mail in answer.data], "recipient")
 
 
+def show_timeline(screen: Screen, admin: Client, mail: str) -> list[JsonObject]:
+    """The timeline of a mail, from the queue on; give its entries."""
+    answer = admin.get(f"/v1/mails/{mail}/events?sort=id")
+    screen.answer(answer, f"{answer.meta['count']} entries")
+    entries: list[JsonObject] = [entry["attributes"] for entry in answer.data]
+    screen.table(("time", "event", "service", "code", "text"), [_entry_row(entry) for entry in entries], "text")
+    return entries
+
+
 def clock(time: str) -> str:
     """A moment of the API as hours, minutes and seconds."""
     return datetime.fromisoformat(time).strftime("%H:%M:%S")
+
+
+def _entry_row(entry: JsonObject) -> tuple[str, ...]:
+    code = "" if entry["code"] is None else str(entry["code"])
+    return clock(entry["time"]), entry["event"], entry["provider"] or "", code, entry["text"] or ""
 
 
 def _log_row(id_: str, mail: JsonObject) -> tuple[str, ...]:

@@ -78,6 +78,11 @@ def test_every_page_of_a_list_is_read_and_counted(httpserver: HTTPServer, client
     assert client.count("/v1/mails") == total
 
 
+def test_what_is_taken_away_leaves_no_answer_to_read(httpserver: HTTPServer, client: Client) -> None:
+    httpserver.expect_request("/v1/suppressions/7", method="DELETE").respond_with_data("", status=204)
+    assert client.delete("/v1/suppressions/7").body == {}
+
+
 def test_a_document_links_to_one_to_several_and_to_nothing() -> None:
     made = document(
         "session", {"title": "One"}, {"event": ("event", "1"), "user": None, "speakers": [("speaker", "2")]}

@@ -73,6 +73,10 @@ def test_every_step_happens_and_nothing_is_left(tmp_path: Path) -> None:
     assert process.returncode == 0, shown
     assert "It all happened" in shown
     assert "as many .eml files as mails sent" in shown
+    # What went wrong on the way is told as it was.
+    assert re.search(r"bounced +simulator +550 +There is no such mailbox", shown), shown
+    assert re.search(r"rerouted +smtp +SMTP server 127", shown), shown
+    assert "connecting: Connection refused" in shown
     assert "Still serving" not in shown
     assert_nothing_is_left(tmp_path)
 
