@@ -41,10 +41,12 @@ def check_recipients(connection: Connection) -> list[Finding]:
     row = connection.execute(_COUNT, {"newest": NEWEST}).one()
     listed = connection.execute(_LISTED).scalar_one()
     found = list(_judge(row))
-    if not found:
-        what = f"Of the newest {row.mails} mails {row.bounced} bounced, and {row.complained} were complained about"
-        found = [Finding("ok", CHECK, "mails", f"{what}; {listed} addresses are suppressed.")]
-    return found
+    if found:
+        return found
+    what = f"Of the newest {row.mails} mails {row.bounced} bounced, and {row.complained} were complained about"
+    if not row.mails:
+        what = "There are no mails"
+    return [Finding("ok", CHECK, "mails", f"{what}; {listed} addresses are suppressed.")]
 
 
 def _judge(row: Row[Any]) -> Iterator[Finding]:
