@@ -9,9 +9,9 @@ from celery import Celery
 from celery.signals import heartbeat_sent, worker_process_init, worker_process_shutdown, worker_shutdown
 
 from app import create_app
-from app.delivery.heartbeat import WORKERS, leave, note
-from app.delivery.services import close_transport
-from app.delivery.shared_redis import shared_redis
+from app.delivery.services.registry import close_transport
+from app.delivery.services.shared_redis import shared_redis
+from app.delivery.watch.heartbeat import WORKERS, leave, note
 from app.memory import settle
 from app.models import db
 from config import ConfigurationError

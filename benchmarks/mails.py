@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.api.helpers.system_mails import MAIL_TEMPLATES
 from app.api.helpers.templates import render
 from app.delivery.claims import ClaimedMail
-from app.delivery.services import Sender
+from app.delivery.services.registry import Sender
 from app.language import DEFAULT
 from app.models import db
 from app.models.base import utc_now

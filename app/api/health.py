@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.helpers.settings import get_config
-from app.delivery.heartbeat import HEARD_WITHIN, WORKERS, heard
+from app.delivery.watch.heartbeat import HEARD_WITHIN, WORKERS, heard
 from app.models import db
 
 log = logging.getLogger(__name__)

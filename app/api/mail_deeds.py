@@ -22,8 +22,8 @@ from app.api.jsonapi.schema import Schema
 from app.api.schema.admin import MAIL
 from app.api.schema.mail_deeds import MailCancellationSchema, MailRetrySchema, MailSettlementSchema
 from app.api.viewer import current_viewer
-from app.delivery.deeds import CANCEL, RETRY, RETRY_MATCHING, SETTLE, Deed
-from app.delivery.desk_batches import Report, Words, do_all, in_batches, matching
+from app.delivery.desk.batches import Report, Words, do_all, in_batches, matching
+from app.delivery.desk.deeds import CANCEL, RETRY, RETRY_MATCHING, SETTLE, Deed
 from app.models import Mail, db
 
 # Mails that one request changes at most, which takes some seconds: somebody waits for the answer.

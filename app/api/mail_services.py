@@ -16,7 +16,7 @@ from app.api.service_states import close_breaker, state_of
 from app.api.viewer import Viewer
 from app.delivery import network
 from app.delivery.outcomes import wake
-from app.delivery.services import read_services
+from app.delivery.services.registry import read_services
 from app.models import MailService, Setting, db
 from app.models.setting import SMTP
 

@@ -20,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.health import open_redis
 from app.api.mail_totals import TOTALS
-from app.delivery.breaker import Breaker
-from app.delivery.heartbeat import HEARD_WITHIN, SWEEPS, WORKERS, heard
-from app.delivery.shared_redis import SharedRedis
-from app.delivery.telemetry import BUCKETS, Totals, read_totals
+from app.delivery.services.breaker import Breaker
+from app.delivery.services.shared_redis import SharedRedis
+from app.delivery.watch.heartbeat import HEARD_WITHIN, SWEEPS, WORKERS, heard
+from app.delivery.watch.telemetry import BUCKETS, Totals, read_totals
 from app.models import db
 from app.models.base import one_of
 from app.models.mail import BULK, MAIL_STATUSES, TRANSACTIONAL, WAITING

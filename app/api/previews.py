@@ -19,7 +19,7 @@ from app.api.jsonapi.links import self_link
 from app.api.jsonapi.query import only_parameters
 from app.api.jsonapi.response import document_response
 from app.delivery.render import Content, frame
-from app.delivery.services import sender_of
+from app.delivery.services.registry import sender_of
 from app.language import DEFAULT, LANGUAGES, Value, best_language, direction
 from app.models import MessageSettings, db
 

@@ -7,7 +7,7 @@ from typing import Final
 from flask import request
 
 from app.api.helpers.settings import get_config
-from app.delivery.failover import counters
+from app.delivery.services.failover import counters
 
 # Where a request keeps what it has read.
 _READ: Final = "usher.service_states"

@@ -10,7 +10,7 @@ from app.api.jsonapi.errors import explain
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.schema.suppressions import SUPPRESSION
 from app.api.viewer import Viewer
-from app.delivery.suppression_list import forget
+from app.delivery.recipients.suppression_list import forget
 from app.models import Suppression, db
 from app.models.suppression import MANUAL
 

@@ -18,10 +18,10 @@ from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadGateway, Conflict, Unprocessable
 from app.auth.limits import TEST_MAILS_PER_ACCOUNT, caller_key, limiter
 from app.delivery.claims import ClaimedMail
-from app.delivery.playpen import refused
+from app.delivery.recipients.playpen import refused
+from app.delivery.recipients.simulator import SIMULATOR, is_simulated, simulate
 from app.delivery.render import to_envelope
-from app.delivery.services import DISABLED, Service, find_service, new_transport
-from app.delivery.simulator import SIMULATOR, is_simulated, simulate
+from app.delivery.services.registry import DISABLED, Service, find_service, new_transport
 from app.delivery.transports.base import ConfigurationError, Envelope, Receipt, TransientError, TransportError
 from app.language import DEFAULT
 from app.models import db

@@ -22,7 +22,7 @@ from app.api.jsonapi.errors import Conflict, Unprocessable
 from app.auth.invitations import accept_waiting
 from app.auth.passwords import LENGTHS, MAX_LENGTH, MIN_LENGTH, hash_password
 from app.auth.tokens import CHANGE, VERIFY, link_token
-from app.delivery.suppression_list import forget, lift
+from app.delivery.recipients.suppression_list import forget, lift
 from app.language import msg
 from app.models import User, db
 from app.models.base import utc_now

@@ -92,7 +92,7 @@ def retry(reason: str, *, dry_run: bool, **options: Any) -> None:
     latter may have arrived already, and may then arrive twice.
     """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
-    from app.delivery.deeds import RETRY  # noqa: PLC0415
+    from app.delivery.desk.deeds import RETRY  # noqa: PLC0415
     from app.models.mail import FAILED  # noqa: PLC0415
 
     choice = _choice(**options)
@@ -111,7 +111,7 @@ def cancel(reason: str, *, dry_run: bool, **options: Any) -> None:
     Those that are queued, scheduled or deferred end here, and are never sent.
     """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
-    from app.delivery.deeds import CANCEL  # noqa: PLC0415
+    from app.delivery.desk.deeds import CANCEL  # noqa: PLC0415
 
     choice = _choice(**options)
     choice.needs_something()
@@ -129,7 +129,7 @@ def settle(mail_id: int, outcome: str, reason: str) -> None:
     Nobody knows whether the mail ID was taken. It was `sent`, it is to be tried again (`retry`), or it has `failed`.
     """
     from app.commands.mail_work import carry_out  # noqa: PLC0415
-    from app.delivery.deeds import SETTLE  # noqa: PLC0415
+    from app.delivery.desk.deeds import SETTLE  # noqa: PLC0415
 
     carry_out(SETTLE[outcome], _choice(ids=(mail_id,)), reason, dry_run=False)
 

@@ -10,7 +10,7 @@ from typing import Self
 import click
 from sqlalchemy import ColumnElement, exists
 
-from app.delivery.desk_batches import in_batches, matching
+from app.delivery.desk.batches import in_batches, matching
 from app.models import Mail, MailEvent, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES

@@ -9,8 +9,8 @@ import click
 
 from app.api.helpers.templates import one_line
 from app.commands.mail_choice import Choice
-from app.delivery.deeds import Deed
-from app.delivery.desk_batches import Report, Words, do_all, foresee_all
+from app.delivery.desk.batches import Report, Words, do_all, foresee_all
+from app.delivery.desk.deeds import Deed
 from app.models import db
 
 # Who it was, for the timeline.

@@ -11,7 +11,7 @@ from cryptography.fernet import InvalidToken
 
 from app.api.helpers.templates import MASK, escape
 from app.delivery.claims import ClaimedMail
-from app.delivery.services import Sender
+from app.delivery.services.registry import Sender
 from app.delivery.transports.base import Attachment, Envelope, PermanentError
 from app.language import direction, msg, translate
 from app.models.types import cipher

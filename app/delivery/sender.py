@@ -15,19 +15,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.delivery.attachments import read_files
 from app.delivery.claims import ClaimedMail, claim_batch
-from app.delivery.failover import Route, counters
 from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
 from app.delivery.lease import Lease
 from app.delivery.outage import is_lost, write_when_back
 from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
 from app.delivery.pace import ENOUGH, Pace
-from app.delivery.playpen import refused
-from app.delivery.render import to_envelope
-from app.delivery.report import Report, note_detour
-from app.delivery.services import Sender, Services, close_transport, read_services
-from app.delivery.shared_redis import shared_redis
-from app.delivery.simulator import is_simulated, simulate, tell
-from app.delivery.suppressed import (
+from app.delivery.recipients.playpen import refused
+from app.delivery.recipients.simulator import is_simulated, simulate, tell
+from app.delivery.recipients.suppressed import (
     Suppressed,
     note_refusal,
     spare_copies,
@@ -35,8 +30,13 @@ from app.delivery.suppressed import (
     why_not,
     with_note,
 )
-from app.delivery.telemetry import Telemetry
+from app.delivery.render import to_envelope
+from app.delivery.services.failover import Route, counters
+from app.delivery.services.registry import Sender, Services, close_transport, read_services
+from app.delivery.services.shared_redis import shared_redis
 from app.delivery.transports.base import Receipt, TransportError
+from app.delivery.watch.report import Report, note_detour
+from app.delivery.watch.telemetry import Telemetry
 from config import Config
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.claims import BATCH
-from app.delivery.heartbeat import SWEEP, SWEEPS, note
 from app.delivery.inbound.record import join_pending
 from app.delivery.recovery import give_up_late, recover_lost, try_doubtful_again
 from app.delivery.retention import clean
 from app.delivery.sender import drain
-from app.delivery.shared_redis import shared_redis
+from app.delivery.services.shared_redis import shared_redis
+from app.delivery.watch.heartbeat import SWEEP, SWEEPS, note
 from app.models import db
 
 log = logging.getLogger(__name__)

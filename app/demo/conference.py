@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.delivery.playpen import is_allowed
+from app.delivery.recipients.playpen import is_allowed
 from app.transfers.content import EventContent
 from app.transfers.errors import FileError
 from app.transfers.reading import MAX_BYTES, read_event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.delivery.simulator import DOMAIN
+from app.delivery.recipients.simulator import DOMAIN
 from app.demo.cast import HOSTILE_TITLE, Cast
 from app.demo.checks import Check, equal, exactly_once
 from app.demo.failure import DemoFailure

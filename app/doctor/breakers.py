@@ -7,9 +7,9 @@ from typing import Final
 
 import redis
 
-from app.delivery.breaker import Breaker
-from app.delivery.heartbeat import SWEEPS, heard
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.services.breaker import Breaker
+from app.delivery.services.shared_redis import SharedRedis, connect
+from app.delivery.watch.heartbeat import SWEEPS, heard
 from app.doctor.findings import Finding
 
 CHECK: Final = "breaker"

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.delivery.services import Service, Services
+from app.delivery.services.registry import Service, Services
 from app.delivery.transports.base import SendGridConfig, SmtpConfig
 from app.doctor.breakers import check_beat, check_breakers
 from app.doctor.broker import check_broker

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
 
-from app.delivery.services import Services, read_services
+from app.delivery.services.registry import Services, read_services
 from app.delivery.transports.base import TransportError
 from app.doctor.configuration import check_frontend
 from app.doctor.findings import Finding, Level

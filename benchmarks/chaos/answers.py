@@ -16,7 +16,7 @@ from app.delivery import retry
 from app.delivery.handover import wait_for_hand_over
 from app.delivery.recovery import try_doubtful_again
 from app.delivery.sender import drain
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.delivery.transports.base import SmtpConfig
 from app.delivery.transports.smtp import SmtpTransport
 from app.models import db

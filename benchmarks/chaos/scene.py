@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.api.helpers.mail import send_emails
 from app.delivery.faults import FAULT_POINTS
-from app.delivery.heartbeat import WORKERS, heard
+from app.delivery.watch.heartbeat import WORKERS, heard
 from app.embedded.application import BIN, ROOT
 from app.embedded.errors import StackError
 from app.embedded.ports import Ports

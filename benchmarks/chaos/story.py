@@ -14,7 +14,7 @@ from app.delivery.handover import wait_for_hand_over
 from app.delivery.inbound.bounces import read_bounce
 from app.delivery.inbound.record import record
 from app.delivery.sender import drain
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models import Mail, db
 from benchmarks.chaos import outages
 from benchmarks.chaos.deaths import WORKERS

@@ -234,6 +234,8 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    # As long as the version before tried a mail; retention counts from here too.
+    op.execute("UPDATE mails SET give_up_at = time + interval '24 hours'")
     op.drop_index("ix_mails_due", table_name="mails", postgresql_where=DUE_BEFORE)
     op.create_index(
         "ix_mails_due",

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.api.health import health, ready
-from app.delivery.heartbeat import HEARD_WITHIN, WORKERS, leave, note
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.services.shared_redis import SharedRedis, connect
+from app.delivery.watch.heartbeat import HEARD_WITHIN, WORKERS, leave, note
 from app.embedded.stack import EmbeddedStack
 from app.models import db
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from lxml.html import document_fromstring
 
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models import Session, User, db
 from tests.conftest import People
 from tests.servers.smtp import RecordingSmtp

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from app.api import mail_deeds
-from app.delivery import desk_batches
+from app.delivery.desk import batches as desk_batches
 from app.delivery.handover import wait_for_hand_over
 from app.models.mail import MAIL_STATUSES
 from tests.conftest import People

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from sqlalchemy import text
 
 from app.api.helpers.templates import MASK
-from app.delivery.failover import counters
+from app.delivery.services.failover import counters
 from app.models import Mail, MailService, db
 from app.models.base import utc_now
 from tests.conftest import People

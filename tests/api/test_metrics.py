@@ -14,12 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from app.api.metrics import metrics as view
-from app.delivery.breaker import Breaker
-from app.delivery.circuit import Policy
-from app.delivery.heartbeat import SWEEP, SWEEPS, WORKERS, note
 from app.delivery.retention import clean
-from app.delivery.shared_redis import SharedRedis, connect
-from app.delivery.telemetry import Telemetry
+from app.delivery.services.breaker import Breaker
+from app.delivery.services.circuit import Policy
+from app.delivery.services.shared_redis import SharedRedis, connect
+from app.delivery.watch.heartbeat import SWEEP, SWEEPS, WORKERS, note
+from app.delivery.watch.telemetry import Telemetry
 from app.embedded.stack import EmbeddedStack
 from app.models import Mail, db
 from app.models.base import utc_now

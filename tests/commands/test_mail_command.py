@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from app.commands import commands
-from app.delivery import desk_batches
+from app.delivery.desk import batches as desk_batches
 from app.delivery.handover import wait_for_hand_over
 from app.embedded.stack import EmbeddedStack
 from app.models import Activity, db

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.delivery import retry
 from app.delivery.retry import Backoff
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models import db
 from tests.servers.smtp import RecordingSmtp
 from tests.support.sending import point_at

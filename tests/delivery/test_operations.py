@@ -16,7 +16,7 @@ import redis
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.delivery.heartbeat import WORKERS
+from app.delivery.watch.heartbeat import WORKERS
 from tests.servers.smtp import ScriptedSmtp
 from tests.support.processes import ROOT, runs, wait_for
 from tests.support.usher import OWNER, PASSWORD, Usher, running_usher

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.delivery import claims, retry
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models.base import utc_now
 from tests.servers.answering import AnsweringSmtp
 from tests.servers.smtp import HOST, Drop, RecordingSmtp, ScriptedSmtp

@@ -8,7 +8,7 @@ from flask import current_app
 
 from app.api.helpers.mail import MailAttachment, send_email, send_email_new_session
 from app.bidi import harmless
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models import db
 from tests.conftest import People
 from tests.servers.smtp import RecordingSmtp, ScriptedSmtp

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import text
 
 from app.api.helpers.mail import MailAttachment, send_email
-from app.delivery.services import close_transport, read_service
+from app.delivery.services.registry import close_transport, read_service
 from app.models import db
 from tests.conftest import People
 from tests.servers.sendgrid import KEY, USUAL, Says, SendGridServer, Step

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.api.helpers.mail import send_email
 from app.delivery import claims
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models import db
 from tests.conftest import People
 from tests.servers.answering import AnsweringSmtp

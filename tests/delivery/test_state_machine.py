@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, text
 
 from app.delivery.claims import ClaimedMail, claim_batch
-from app.delivery.desk import Done, cancel, retry, settle
+from app.delivery.desk.work import Done, cancel, retry, settle
 from app.delivery.inbound.events import MailEvent
 from app.delivery.inbound.record import join_pending, record
 from app.delivery.outcomes import release, write_error, write_sent, write_suppressed

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from app.delivery.breaker import Breaker
-from app.delivery.circuit import Policy
-from app.delivery.heartbeat import SWEEP, SWEEPS, note
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.services.breaker import Breaker
+from app.delivery.services.circuit import Policy
+from app.delivery.services.shared_redis import SharedRedis, connect
+from app.delivery.watch.heartbeat import SWEEP, SWEEPS, note
 from app.doctor.breakers import check_beat, check_breakers
 from app.doctor.database import open_database, reading
 from app.doctor.findings import Finding

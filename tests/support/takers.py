@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from itertools import accumulate
 
-from app.delivery.breaker import Breaker
-from app.delivery.buckets import Limits
-from app.delivery.circuit import Policy
-from app.delivery.rates import Rates
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.services.breaker import Breaker
+from app.delivery.services.buckets import Limits
+from app.delivery.services.circuit import Policy
+from app.delivery.services.rates import Rates
+from app.delivery.services.shared_redis import SharedRedis, connect
 
 
 def take(url: str, service: str, limits: Limits, seconds: float) -> list[tuple[float, int]]:

@@ -18,7 +18,7 @@ from app.api.helpers.sending_errors import AttachmentError, KeyReusedError, Send
 from app.api.helpers.settings import get_settings
 from app.api.helpers.templates import MASK, Rendered, html_to_text, one_line
 from app.api.helpers.wording import amount_of, cancellation_of, names_of, time_of
-from app.delivery.desk import cancel_email
+from app.delivery.desk.work import cancel_email
 from app.language import Moment, Money, Value, Word
 from app.models import EventInvoice, Mail, Order, Session, User
 from app.models.mail import (

@@ -10,7 +10,7 @@ from app.api.jsonapi.document import MAX_LINKAGE
 from app.api.jsonapi.fields import Choice, Text
 from app.api.jsonapi.jsontext import parse_id
 from app.api.jsonapi.schema import Schema
-from app.delivery.deeds import SETTLE
+from app.delivery.desk.deeds import SETTLE
 
 _MAX_REASON: Final = 500
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 
 from app.delivery.inbound.events import RECORDED_ONLY, MailEvent
 from app.delivery.inbound.matching import SIGNED, KnownMail, key_of
+from app.delivery.recipients.suppression_list import Cause, count_soft_bounces, forget, lift, put
 from app.delivery.states import next_status
-from app.delivery.suppression_list import Cause, count_soft_bounces, forget, lift, put
 from app.models.mail import BOUNCED, COMPLAINED, DELIVERED, REJECTED, SENT
 from app.models.suppression import COMPLAINT, HARD_BOUNCE, SOFT_BOUNCES
 

@@ -9,12 +9,12 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.delivery.breaker import KEY as BREAKERS
-from app.delivery.breaker import Breaker
-from app.delivery.buckets import DAY, Grant, Limits, day_of, empty, put_back, take_from, to_grant
-from app.delivery.circuit import Policy
-from app.delivery.rates import KEY, Rates
-from app.delivery.shared_redis import PAUSE, SharedRedis, connect
+from app.delivery.services.breaker import KEY as BREAKERS
+from app.delivery.services.breaker import Breaker
+from app.delivery.services.buckets import DAY, Grant, Limits, day_of, empty, put_back, take_from, to_grant
+from app.delivery.services.circuit import Policy
+from app.delivery.services.rates import KEY, Rates
+from app.delivery.services.shared_redis import PAUSE, SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from tests.support import takers
 from tests.support.processes import free_port

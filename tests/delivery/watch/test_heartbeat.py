@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import redis
 
-from app.delivery.heartbeat import HEARD_WITHIN, SWEEP, SWEEPS, WORKERS, heard, leave, note
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.services.shared_redis import SharedRedis, connect
 from app.delivery.tasks import sweep
+from app.delivery.watch.heartbeat import HEARD_WITHIN, SWEEP, SWEEPS, WORKERS, heard, leave, note
 from app.embedded.stack import EmbeddedStack
 from tests.support.processes import free_port
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
-from app.delivery.buckets import Limits
+from app.delivery.services.buckets import Limits
 from app.delivery.transports import TRANSPORTS
 from app.delivery.transports.base import (
     ConfigurationError,

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app.delivery.shared_redis import connect
-from app.delivery.telemetry import BUCKETS, Totals, read_totals
+from app.delivery.services.shared_redis import connect
+from app.delivery.watch.telemetry import BUCKETS, Totals, read_totals
 from app.embedded.stack import EmbeddedStack
 from app.logs_json import JsonLines
 from app.models import MailService, db
@@ -24,7 +24,7 @@ def counted(stack: EmbeddedStack) -> Totals:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [record for record in caplog.records if record.name == "app.delivery.report"]
+    return [record for record in caplog.records if record.name == "app.delivery.watch.report"]
 
 
 def test_a_mail_that_was_sent_is_counted_with_the_time_until_its_hand_over(

@@ -6,12 +6,12 @@ import socket
 import pytest
 import redis
 
-from app.delivery.breaker import KEY, Breaker
-from app.delivery.buckets import Limits
-from app.delivery.circuit import Policy
-from app.delivery.rates import KEY as RATES
-from app.delivery.rates import Rates
-from app.delivery.shared_redis import PAUSE, SharedRedis, connect
+from app.delivery.services.breaker import KEY, Breaker
+from app.delivery.services.buckets import Limits
+from app.delivery.services.circuit import Policy
+from app.delivery.services.rates import KEY as RATES
+from app.delivery.services.rates import Rates
+from app.delivery.services.shared_redis import PAUSE, SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from tests.support.processes import free_port
 

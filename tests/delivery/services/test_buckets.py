@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.delivery.buckets import DAY, Bucket, Grant, Limits, day_of, empty, put_back, take_from, to_grant
+from app.delivery.services.buckets import DAY, Bucket, Grant, Limits, day_of, empty, put_back, take_from, to_grant
 from tests.support.takers import most_in_a_second
 
 MONDAY = 20_000 * DAY + 43_200.0

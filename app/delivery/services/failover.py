@@ -15,11 +15,11 @@ from functools import cache
 from types import TracebackType
 from typing import Final, Self
 
-from app.delivery.breaker import Breaker, Permit, is_of_the_service
-from app.delivery.buckets import Grant
-from app.delivery.rates import Rates
-from app.delivery.services import Service, Services, close_others, transport_for
-from app.delivery.shared_redis import shared_redis
+from app.delivery.services.breaker import Breaker, Permit, is_of_the_service
+from app.delivery.services.buckets import Grant
+from app.delivery.services.rates import Rates
+from app.delivery.services.registry import Service, Services, close_others, transport_for
+from app.delivery.services.shared_redis import shared_redis
 from app.delivery.transports.base import ConnectionFailedError, Envelope, Receipt, TransportConfig, TransportError
 
 # Seconds in which a process asks a service last that failed in such a way, unless its settings change. It is not to

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.delivery.shared_redis import SharedRedis, connect
-from app.delivery.telemetry import BUCKETS, HANDOVER, Telemetry, Totals, read_totals
+from app.delivery.services.shared_redis import SharedRedis, connect
+from app.delivery.watch.telemetry import BUCKETS, HANDOVER, Telemetry, Totals, read_totals
 from app.embedded.stack import EmbeddedStack
 from tests.support.processes import free_port
 

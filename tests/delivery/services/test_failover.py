@@ -17,11 +17,11 @@ from flask import current_app
 from sqlalchemy import text
 
 from app.delivery import claims
-from app.delivery.breaker import KEY
-from app.delivery.circuit import Circuit, to_text
-from app.delivery.failover import counters
 from app.delivery.sender import drain
-from app.delivery.services import close_transport
+from app.delivery.services.breaker import KEY
+from app.delivery.services.circuit import Circuit, to_text
+from app.delivery.services.failover import counters
+from app.delivery.services.registry import close_transport
 from app.models import MailService, Setting, db
 from tests.conftest import People
 from tests.servers.sendgrid import KEY as SENDGRID_KEY

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.api.helpers.mail import send_email
-from app.delivery.simulator import DOMAIN, ENDS
+from app.delivery.recipients.simulator import DOMAIN, ENDS
 from app.models import Suppression, db
 from tests.conftest import People
 from tests.servers.smtp import RecordingSmtp

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import redis
 
-from app.delivery.shared_redis import SharedRedis
+from app.delivery.services.shared_redis import SharedRedis
 
 # Hashes: from a name to the time of the last sign, in Redis's own seconds, which are the same for all.
 WORKERS: Final = "usher:workers"

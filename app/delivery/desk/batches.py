@@ -12,8 +12,8 @@ from sqlalchemy.orm import scoped_session
 
 from app.api.helpers.log import record_activity
 from app.api.viewer import current_viewer
-from app.delivery.deeds import Deed
-from app.delivery.desk import Done, do, foresee
+from app.delivery.desk.deeds import Deed
+from app.delivery.desk.work import Done, do, foresee
 from app.delivery.handover import IDS_PER_TASK, ask_to_drain, hand_over
 from app.models.mail import QUEUED, Mail
 

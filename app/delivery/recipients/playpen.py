@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.delivery.simulator import is_simulated
+from app.delivery.recipients.simulator import is_simulated
 from config import Config
 
 

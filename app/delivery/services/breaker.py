@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import redis
 
-from app.delivery.circuit import (
+from app.delivery.services.circuit import (
     CLOSED,
     Circuit,
     Phase,
@@ -22,7 +22,7 @@ from app.delivery.circuit import (
     to_text,
     without_verdict,
 )
-from app.delivery.shared_redis import SharedRedis
+from app.delivery.services.shared_redis import SharedRedis
 
 T = TypeVar("T")
 # From a state and the time: an answer, and the state after.

@@ -13,7 +13,7 @@ from typing import Final, cast
 
 import redis
 
-from app.delivery.shared_redis import SharedRedis
+from app.delivery.services.shared_redis import SharedRedis
 
 # Hashes with counts. The fields of the first two are two words with a space between; the name of a service, which may
 # have spaces too, is the second.

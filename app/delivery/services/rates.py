@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import redis
 
-from app.delivery.buckets import Bucket, Grant, Limits, day_of, empty, put_back, take_from, to_grant
-from app.delivery.shared_redis import SharedRedis
+from app.delivery.services.buckets import Bucket, Grant, Limits, day_of, empty, put_back, take_from, to_grant
+from app.delivery.services.shared_redis import SharedRedis
 
 # And the name of the service: a hash with a bucket.
 KEY: Final = "usher:rate:"
 # Seconds after which Redis may forget a bucket that nobody asks: longer than a day is counted.
 _KEEP: Final = 2 * 86_400
 
-# `take_from` of app/delivery/buckets.py, in one step for all workers, and by Redis's clock if none is given (ARGV[1]).
+# `take_from` of `buckets`, in one step for all workers, and by Redis's clock if none is given (ARGV[1]).
 # Numbers are kept with 17 digits, since Lua's own 14 are too few for microseconds.
 _TAKE: Final = """
 local function text(number) return string.format('%.17g', number) end

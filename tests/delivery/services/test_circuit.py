@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from app.delivery.circuit import (
+from app.delivery.services.circuit import (
     CLOSED,
     Circuit,
     Policy,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from app.api.helpers.system_mails import CRITICAL
 from app.delivery.claims import ClaimedMail
 from app.delivery.inbound.faults import is_address_at_fault
-from app.delivery.suppression_list import Cause, put
+from app.delivery.recipients.suppression_list import Cause, put
 from app.delivery.transports.base import Receipt, TransportError
 from app.models.suppression import HARD_BOUNCE
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from app.delivery.claims import ClaimedMail
 from app.delivery.outcomes import write_rerouted
-from app.delivery.telemetry import Telemetry
 from app.delivery.transports.base import TransportError
+from app.delivery.watch.telemetry import Telemetry
 from app.logs_json import mail_fields
 from app.models.mail import GIVE_UP_AFTER
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from app.delivery.breaker import KEY, SUCCESS_EVERY, Breaker, is_of_the_service
-from app.delivery.circuit import Policy
-from app.delivery.shared_redis import SharedRedis, connect
+from app.delivery.services.breaker import KEY, SUCCESS_EVERY, Breaker, is_of_the_service
+from app.delivery.services.circuit import Policy
+from app.delivery.services.shared_redis import SharedRedis, connect
 from app.embedded.stack import EmbeddedStack
 from app.models.mail import ERROR_CLASSES
 

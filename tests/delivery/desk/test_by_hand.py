@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from tests.conftest import People
 from tests.servers.smtp import Drop, RecordingSmtp, ScriptedSmtp
 from tests.support.api import Api

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.api.helpers.mail import send_email, send_email_confirmation
-from app.delivery.services import close_transport
+from app.delivery.services.registry import close_transport
 from app.models import Mail, Suppression, db
 from tests.servers.smtp import RecordingSmtp, ScriptedSmtp
 from tests.support.events import suppressed

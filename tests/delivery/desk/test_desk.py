@@ -13,8 +13,8 @@ from app.api.helpers.mail import cancel_email, send_email_password_reset
 from app.api.helpers.system_mails import MAILS
 from app.api.helpers.templates import MASK
 from app.delivery.claims import claim_batch
-from app.delivery.deeds import CANCEL, RETRY, SETTLE, Deed
-from app.delivery.desk import LINK_LIVES, cancel, foresee, retry, settle
+from app.delivery.desk.deeds import CANCEL, RETRY, SETTLE, Deed
+from app.delivery.desk.work import LINK_LIVES, cancel, foresee, retry, settle
 from app.delivery.outcomes import write_error, write_sent
 from app.delivery.states import TRANSITIONS
 from app.delivery.transports.base import PermanentError, Receipt, Reply

@@ -18,7 +18,7 @@ from sqlalchemy.orm import object_session
 from app.api.helpers.system_mails import MAILS
 from app.api.helpers.templates import MASK
 from app.auth.tokens import INVITE, LIFETIMES, RESET, VERIFY
-from app.delivery.deeds import CANCEL, RETRY, SETTLE, Deed
+from app.delivery.desk.deeds import CANCEL, RETRY, SETTLE, Deed
 from app.models.mail import EVENT_ROLE, PASSWORD_RESET, USER_CONFIRM, Mail
 
 # Who did it, where it was not a person.

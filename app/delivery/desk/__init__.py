@@ -1,0 +1,1 @@
+"""What an operator does with mails by hand."""
