@@ -1,9 +1,12 @@
 """Lanes: what somebody waits for overtakes what goes to thousands; send-later waits in the same table."""
 
+from uuid import uuid4
+
 from sqlalchemy import Connection, text
 
-from app.delivery.claims import claim_batch
+from app.delivery.claims import BATCH, CLAIM_DUE, claim_batch
 from app.delivery.pace import FIRST, Pace
+from app.models import db
 from app.models.mail import BULK
 from tests.support.sending import queue
 
@@ -25,6 +28,21 @@ def test_a_full_lane_leaves_nothing_of_the_batch_to_the_next(connection: Connect
     make_bulk(connection, 1, 2)
     assert [mail.id for mail in claim_batch(connection, limit=3)[1]] == [3, 4, 5]
     assert [mail.id for mail in claim_batch(connection, limit=3)[1]] == [6, 1, 2]
+
+
+def test_a_long_lane_is_not_read_whole_for_one_claim(database: None) -> None:
+    many = text(
+        "INSERT INTO mails (recipient, action, subject, message, text, message_id, lane)"
+        " SELECT n || '@example.org', 'Test', 's', 'm', 't', n || '@example.org', 1 FROM generate_series(1, 20000) n"
+    )
+    with db.engine.connect() as connection:
+        connection.execute(many)
+        connection.execute(text("ANALYZE mails"))
+        explain = text(f"EXPLAIN {CLAIM_DUE.text}")
+        values = {"claim": str(uuid4()), "lease": 20.0, "limit": BATCH}
+        plan = "\n".join(connection.execute(explain, values).scalars())
+        connection.rollback()
+    assert "Seq Scan on mails" not in plan, plan
 
 
 def test_a_scheduled_mail_waits_for_its_time_and_then_goes(connection: Connection) -> None:
