@@ -35,7 +35,7 @@ WITH transactional AS MATERIALIZED (
     ORDER BY next_attempt_at, id
     LIMIT CAST(:limit AS bigint) - (SELECT count(*) FROM transactional) FOR UPDATE SKIP LOCKED
 ), due AS MATERIALIZED (
-    -- This limit takes nothing away, but the planner knows it. For one that is computed it supposes a tenth of the lane,
+    -- This limit takes nothing away, but the planner knows it. For one that is computed it supposes a tenth of all,
     -- and would then read all of the table to find these few.
     SELECT id FROM (SELECT id FROM transactional UNION ALL SELECT id FROM bulk) AS both_lanes LIMIT :limit
 )"""
