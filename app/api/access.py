@@ -256,7 +256,7 @@ MAILS = Access(
     Mail,
     visible_mails,
     # The body may hold what only its recipient may read; an error may name a blind copy, or the operator's servers.
-    private=frozenset({"message", "provider", "provider_message_id", "last_error"}),
+    private=frozenset({"message", "provider", "provider_message_id", "last_error", "body_removed_at"}),
     reads_private=only_admins,
 )
 MAIL_EVENTS = Access(

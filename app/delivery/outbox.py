@@ -28,10 +28,15 @@ _MAX_BULK_IDS: Final = 100
 def init_outbox(session: scoped_session[Any]) -> None:
     """Watch the transactions of the application's session."""
     factory = session.session_factory
-    event.listen(factory, "after_flush", _remember)
-    event.listen(factory, "before_commit", _before_commit)
-    event.listen(factory, "after_commit", _after_commit)
-    event.listen(factory, "after_soft_rollback", _after_rollback)
+    for name, listener in (
+        ("after_flush", _remember),
+        ("before_commit", _before_commit),
+        ("after_commit", _after_commit),
+        ("after_soft_rollback", _after_rollback),
+    ):
+        # A process may make several applications; the session is the same.
+        if not event.contains(factory, name, listener):
+            event.listen(factory, name, listener)
 
 
 def _remember(session: Session, _context: UOWTransaction) -> None:

@@ -119,7 +119,7 @@ def test_a_server_may_say_when_it_takes_more(text: str, seconds: float | None) -
         ({"greeting": "450 busy"}, "connection"),
         ({"greeting": Raw(b"SSH-2.0-OpenSSH_9.2\r\n")}, "connection"),
         ({"greeting": Raw(b"\x15\x03\x01\x00\x02\x02\n")}, "connection"),
-        ({"greeting": Raw(b"220-" + b"x" * 20_000 + b"\r\n")}, "connection"),
+        ({"greeting": Raw(b"220-" + b"x" * 70_000 + b"\r\n")}, "connection"),
         ({"greeting": Raw(b"220-endless\r\n" * 10_000)}, "connection"),
         ({"greeting": Drop()}, "connection"),
         ({"ehlo": "421 4.3.2 no", "helo": "421 no"}, "connection"),

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from app.delivery.services.registry import close_transport
 from app.delivery.services.shared_redis import connect
 from app.delivery.watch.telemetry import BUCKETS, Totals, read_totals
 from app.embedded.stack import EmbeddedStack
@@ -95,6 +96,7 @@ def test_a_line_of_a_failure_names_mail_action_try_service_class_and_code_and_no
         point_at(server.port)
         [mail_id] = queue()
         assert run() == {"failed": 1}
+        close_transport()  # the server waits for it
     [record] = lines(caplog)
     fields = {"mail_id": mail_id, "action": "Test", "attempt": 1, "status": "failed", "service": "smtp"}
     fields |= {"error_class": "permanent", "code": 550}
