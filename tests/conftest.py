@@ -28,6 +28,11 @@ PASSWORD = "correct horse battery"
 _KEEP = ("alembic_version",)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: much of the suite waits for servers and processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     """PostgreSQL, Valkey and the mail catcher."""

@@ -75,11 +75,13 @@ WAKE: Final = text(
 
 def write_sent(connection: Connection, claim: str, mail: ClaimedMail, receipt: Receipt) -> None:
     """The transport has taken the mail."""
-    values = (
-        *(mail.id, claim, receipt.provider, receipt.provider_message_id, receipt.note),
-        "; ".join(filter(None, (receipt.response, receipt.note))) or None,
-    )
-    _check(SENT.run(connection, values), mail, "sent")
+    check(SENT.run(connection, values_of_sent(claim, mail, receipt)), mail, "sent")
+
+
+def values_of_sent(claim: str, mail: ClaimedMail, receipt: Receipt) -> tuple[int | str | None, ...]:
+    """The parameters of `SENT`."""
+    said = "; ".join(filter(None, (receipt.response, receipt.note))) or None
+    return (mail.id, claim, receipt.provider, receipt.provider_message_id, receipt.note, said)
 
 
 def write_error(
@@ -122,7 +124,7 @@ def _when(mail: ClaimedMail, error: TransportError) -> tuple[str, float]:
 def write_suppressed(connection: Connection, claim: str, mail: ClaimedMail, reason: str) -> None:
     """The mail is not to leave: it ends here, and says why."""
     values = (mail.id, claim, SUPPRESSED, 0, 0.0, mail.doubts, None, None, None, reason)
-    _check(NOT_SENT.run(connection, values), mail, SUPPRESSED)
+    check(NOT_SENT.run(connection, values), mail, SUPPRESSED)
 
 
 def write_rerouted(connection: Connection, mail_id: int, error: TransportError) -> None:
@@ -146,11 +148,12 @@ def _write_not_sent(
     connection: Connection, claim: str, mail: ClaimedMail, change: tuple[str, int, float, int], error: TransportError
 ) -> str:
     values = (mail.id, claim, *change, error.service or error.provider, error.kind, error.code, str(error))
-    _check(NOT_SENT.run(connection, values), mail, change[0])
+    check(NOT_SENT.run(connection, values), mail, change[0])
     return change[0]
 
 
-def _check(rows: int, mail: ClaimedMail, status: str) -> None:
+def check(rows: int, mail: ClaimedMail, status: str) -> None:
+    """Say it in the log if an outcome came too late to be written."""
     if rows == 0:
         fields = mail_fields(mail.id, mail.action, mail.attempts + 1, status=status)
         log.error(

@@ -32,6 +32,16 @@ class Prepared:
     types: tuple[str, ...]
     sql: str
 
+    @property
+    def preparation(self) -> str:
+        """What makes it known on a connection."""
+        return f"PREPARE {self.name} ({', '.join(self.types)}) AS {self.sql}"
+
+    @property
+    def execution(self) -> str:
+        """What runs it, with marks for its parameters."""
+        return f"EXECUTE {self.name} ({', '.join(['%s'] * len(self.types))})"
+
     def run(self, connection: Connection, values: Sequence[Any]) -> int:
         """Run it, and return how many rows it wrote.
 
@@ -54,11 +64,10 @@ class Prepared:
 
     def _prepare(self, connection: Connection) -> None:
         try:
-            connection.exec_driver_sql(f"PREPARE {self.name} ({', '.join(self.types)}) AS {self.sql}")
+            connection.exec_driver_sql(self.preparation)
         except DBAPIError as error:
             if not isinstance(error.orig, errors.DuplicatePreparedStatement):
                 raise
 
     def _execute(self, connection: Connection, values: Sequence[Any]) -> int:
-        marks = ", ".join(["%s"] * len(self.types))
-        return connection.exec_driver_sql(f"EXECUTE {self.name} ({marks})", tuple(values)).rowcount
+        return connection.exec_driver_sql(self.execution, tuple(values)).rowcount

@@ -2,8 +2,8 @@
 
 SMTP has no way to ask (RFC 1047): if the answer to the final dot is lost, with the connection or with the process that
 waited for it, the mail is either there or not. Such a mail is `uncertain`. Since a worker sends the mails of a claim
-one after the other, and writes each outcome before it begins the next, only one mail of a dead worker's claim can be
-in doubt: the first, in the order of the claim, that has no outcome. All others were not begun.
+one after the other, and has each outcome written before it gives the next one, only one mail of a dead worker's claim
+can be in doubt: the first, in the order of the claim, that has no outcome. All others were not given to any server.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RECOVER: Final = text(
 _DOUBT: Final = (
     "The worker that was sending this mail ended before it wrote an outcome: nobody knows whether the server took it."
 )
-_BACK: Final = "The worker that had claimed this mail ended before it began with it."
+_BACK: Final = "The worker that had claimed this mail ended before it gave it to a server."
 
 # The admin's setting decides whether a mail in doubt is tried again (it may then arrive twice) or held.
 TRY_AGAIN: Final = text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
@@ -12,7 +13,7 @@ from cryptography.fernet import InvalidToken
 from app.api.helpers.templates import MASK, escape
 from app.delivery.claims import ClaimedMail
 from app.delivery.services.registry import Sender
-from app.delivery.transports.base import Attachment, Envelope, PermanentError
+from app.delivery.transports.base import Attachment, Envelope, PermanentError, always_open
 from app.language import direction, msg, translate
 from app.models.types import cipher
 
@@ -35,7 +36,9 @@ def _layout() -> str:
     return resources.files("app").joinpath("templates/mail/layout.html").read_text(encoding="utf-8")
 
 
-def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment, ...] = ()) -> Envelope:
+def to_envelope(
+    mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment, ...] = (), gate: Callable[[], None] = always_open
+) -> Envelope:
     """The mail as a transport takes it.
 
     Raises:
@@ -56,6 +59,7 @@ def to_envelope(mail: ClaimedMail, sender: Sender, attachments: tuple[Attachment
         html=framed.html,
         text=framed.text,
         attachments=attachments,
+        gate=gate,
     )
 
 

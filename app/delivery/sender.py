@@ -6,10 +6,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import psycopg2
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -18,7 +20,7 @@ from app.delivery.claims import ClaimedMail, claim_batch
 from app.delivery.faults import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_WRITE, reach
 from app.delivery.lease import Lease
 from app.delivery.outage import is_lost, write_when_back
-from app.delivery.outcomes import release, write_error, write_sent, write_suppressed
+from app.delivery.outcomes import SENT, check, release, values_of_sent, write_error, write_sent, write_suppressed
 from app.delivery.pace import ENOUGH, Pace
 from app.delivery.recipients.playpen import refused
 from app.delivery.recipients.simulator import is_simulated, simulate, tell
@@ -37,6 +39,7 @@ from app.delivery.services.shared_redis import shared_redis
 from app.delivery.transports.base import Receipt, TransportError
 from app.delivery.watch.report import Report, note_detour
 from app.delivery.watch.telemetry import Telemetry
+from app.delivery.writer import Writer, writer_for
 from config import Config
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,9 @@ class Batch:
     mails: list[ClaimedMail]
     lease: Lease
     report: Report
+    writer: Writer
+    # The mail that was taken last, while its outcome is on its way into the database.
+    taken: tuple[ClaimedMail, Receipt] | None = None
     # Those of the recipients that are on the suppression list.
     suppressed: Suppressed = field(default_factory=dict)
     # Whether something is in the way that stops every mail, of this batch and of the next.
@@ -103,8 +109,9 @@ def drain(engine: Engine, config: Config, ids: Sequence[int] | None = None, seco
                     break
                 reach(AFTER_CLAIM)
                 with Lease(engine, claim, config.mail_lease_seconds) as lease:
-                    batch = Batch(connection, claim, mails, lease, Report(telemetry))
+                    batch = Batch(connection, claim, mails, lease, Report(telemetry), writer_for(engine))
                     _send_batch(batch, services, route, config)
+                    _settle(batch)
             tally += batch.report.tally
             pace.learn(batch.report.tally.total(), batch.seconds)
             telemetry.write(shared_redis(config.redis_url))
@@ -151,7 +158,7 @@ def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, con
     leaving, note = spare_copies(mail, batch.suppressed)
     try:
         files = read_files(batch.connection, mail)
-        envelope = to_envelope(leaving, sender, files.found)
+        envelope = to_envelope(leaving, sender, files.found, gate=partial(_settle, batch))
         is_played = is_simulated(mail.recipient, config)
         batch.report.begins(mail)
         receipt = files.noted(simulate(envelope, mail.attempts) if is_played else route.send(envelope))
@@ -161,10 +168,10 @@ def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, con
         batch.report.failed(mail, status, error)
         return
     reach(BEFORE_WRITE)
-    _write_sent(batch, mail, with_note(receipt, note))
+    _begin_to_write(batch, mail, with_note(receipt, note))
     if is_played:
+        _settle(batch)
         tell(batch.connection.engine, mail)
-    batch.report.sent(mail, receipt.provider)
 
 
 def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
@@ -173,6 +180,27 @@ def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
     if outside:
         return f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
     return why_not(mail, batch.suppressed)
+
+
+def _begin_to_write(batch: Batch, mail: ClaimedMail, receipt: Receipt) -> None:
+    """Send the outcome to the database; it is waited for before the next mail is given for good."""
+    _settle(batch)
+    batch.taken = mail, receipt
+    with suppress(psycopg2.Error):  # `_settle` finds that it was not written
+        batch.writer.begin(SENT, values_of_sent(batch.claim, mail, receipt))
+
+
+def _settle(batch: Batch) -> None:
+    """Wait until the outcome of the mail that was taken last is written."""
+    if batch.taken is None:
+        return
+    (mail, receipt), batch.taken = batch.taken, None
+    try:
+        check(batch.writer.finish(), mail, "sent")
+    except psycopg2.Error:
+        batch.writer.close()
+        _write_sent(batch, mail, receipt)
+    batch.report.sent(mail, receipt.provider)
 
 
 def _write_sent(batch: Batch, mail: ClaimedMail, receipt: Receipt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Protocol
 
@@ -12,6 +13,10 @@ ErrorKind = Literal["transient", "throttled", "connection", "permanent", "config
 MAX_RESPONSE: Final = 500
 
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def always_open() -> None:
+    """A gate that is always open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Envelope:
         mail_id: the id of the mail's row.
         action: the action's name, as in the facts table.
         attachments: files that go with the mail.
+        gate: called once before the mail is given for good (the message itself, the request): the outcome of the mail
+            before must be written by then. What it raises ends the try, and nothing was given.
     """
 
     message_id: str
@@ -54,6 +61,7 @@ class Envelope:
     bcc: tuple[str, ...] = ()
     reply_to: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    gate: Callable[[], None] = field(default=always_open, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class SendGridTransport:
                 "sendgrid-key is no API key: it has a blank or a character that no key has. Set it anew.",
                 provider=PROVIDER,
             )
+        envelope.gate()
         answer = self._ask(body)
         if not is_accepted(answer):
             raise refusal(answer, f"SendGrid at {self._where} refused the mail", key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from app.delivery.faults import AFTER_CONNECT, reach
@@ -29,6 +30,8 @@ class SmtpTransport:
         self._config = config
         self._connection: Connection | None = None
         self._mailer: Any = start_mailer(self)
+        # That of the mail which the `Mailer` is about to hand back.
+        self._gate: Callable[[], None] = _never
 
     def __repr__(self) -> str:
         return f"SmtpTransport({self._config!r})"
@@ -39,6 +42,7 @@ class SmtpTransport:
         Raises:
             TransportError: it was not taken; with `maybe_accepted`, nobody knows.
         """
+        self._gate = envelope.gate
         try:
             receipt: Receipt = self._mailer.send(build(envelope))
         except ValueError as error:
@@ -66,7 +70,7 @@ class SmtpTransport:
         Raises:
             TransportError: as `send`.
         """
-        parcel = _parcel(message)
+        parcel = _parcel(message, self._gate)
         if self._connection is not None:
             try:
                 return self._hand_over(self._connection, parcel)
@@ -90,10 +94,15 @@ class SmtpTransport:
             raise
 
 
-def _parcel(message: MailMessage) -> Parcel:
+def _never() -> None:
+    raise RuntimeError("a message that did not come by way of send")
+
+
+def _parcel(message: MailMessage, gate: Callable[[], None]) -> Parcel:
     return Parcel(
         sender=ascii_address(message.envelope.address),
         recipient=ascii_address(message.to[0].address),
         bcc=tuple(ascii_address(address.address) for address in message.bcc),
         data=bytes(message),
+        gate=gate,
     )

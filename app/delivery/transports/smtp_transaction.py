@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.delivery.faults import AFTER_DATA_ACCEPTED, reach
@@ -20,6 +21,7 @@ class Parcel:
     recipient: str
     bcc: tuple[str, ...]
     data: bytes = field(repr=False)
+    gate: Callable[[], None] = field(repr=False)
 
 
 class StaleConnectionError(Exception):
@@ -36,6 +38,7 @@ def hand_over(connection: Connection, config: SmtpConfig, parcel: Parcel) -> Rec
     _check_size(connection, config, parcel)
     try:
         note = _offer(connection, config, parcel)
+        parcel.gate()
         _write(connection, config, parcel.data)
     except (OSError, smtplib.SMTPException) as error:
         connection.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 from toybox import Toys
 from toys import make_app
 
@@ -17,7 +17,8 @@ from app.models import db
 @pytest.fixture(scope="session")
 def toy_app(stack: EmbeddedStack) -> Iterator[Flask]:
     url = make_url(stack.env["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    # Kept by no pool: tests of outages end the connections that they find.
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("CREATE DATABASE toys"))
     app = make_app(url.set(database="toys").render_as_string(hide_password=False))
@@ -28,7 +29,6 @@ def toy_app(stack: EmbeddedStack) -> Iterator[Flask]:
         db.engine.dispose()
     with engine.connect() as connection:
         connection.execute(text("DROP DATABASE toys WITH (FORCE)"))
-    engine.dispose()
 
 
 @pytest.fixture

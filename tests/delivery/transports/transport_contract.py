@@ -190,6 +190,21 @@ class TransportContract:
             provider.transport.send(envelope(recipient="bøb@example.org"))
         assert provider.arrived() == []
 
+    def test_the_gate_is_passed_once_before_a_mail_is_given(self, provider: Provider) -> None:
+        arrived: list[int] = []
+        self.send(provider, gate=lambda: arrived.append(len(provider.arrived())))
+        assert arrived == [0]
+
+    def test_a_mail_whose_gate_stays_shut_is_not_given_and_the_next_one_is(self, provider: Provider) -> None:
+        def shut() -> None:
+            raise LookupError("the outcome of the mail before could not be written")
+
+        with pytest.raises(LookupError):
+            provider.transport.send(envelope(gate=shut))
+        assert provider.arrived() == []
+        provider.transport.send(envelope())
+        assert len(provider.arrived()) == 1
+
     def test_the_next_mail_leaves_after_one_that_could_not(self, provider: Provider) -> None:
         with pytest.raises(PermanentError):
             provider.transport.send(envelope(recipient="nobody"))
