@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 
 from app.api.helpers.mail import Sending, create_batch, send_email, send_emails_formatted
 from app.models import Event, MailBatch, User, db
 from tests.conftest import People
 from tests.support.api import Api
+from tests.support.rows import statements
 
 SHOWN = {
     "recipient",
@@ -65,20 +63,6 @@ class Cast:
 @pytest.fixture
 def cast(people: People, api: Api) -> Cast:
     return Cast(people, api)
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    sqlalchemy_event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sqlalchemy_event.remove(db.engine, "before_cursor_execute", note)
 
 
 def test_a_batch_says_how_many_of_its_mails_are_in_which_state(cast: Cast) -> None:

@@ -7,13 +7,12 @@ import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import redis
 from flask import Flask
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 
 from app.api.helpers.mail import (
     AddressError,
@@ -32,6 +31,7 @@ from app.delivery.handover import wait_for_hand_over
 from app.models import Activity, Mail, MailAttachment, MessageSettings, User, db
 from app.models.mail import BULK, EVENT_ROLE, NEW_SESSION, TRANSACTIONAL
 from tests.conftest import People
+from tests.support.rows import statements
 
 LINK = "https://example.org/s/1"
 
@@ -46,20 +46,6 @@ def tasks(broker: redis.Redis) -> list[tuple[str, list[Any]]]:
     assert wait_for_hand_over()
     found = [json.loads(raw) for raw in reversed(broker.lrange("usher", 0, -1))]
     return [(task["headers"]["task"], json.loads(b64decode(task["body"]))[0]) for task in found]
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def count(model: Any) -> int | None:
