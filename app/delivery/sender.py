@@ -48,6 +48,10 @@ log = logging.getLogger(__name__)
 QUEUEING: Final = 5.0
 
 
+class LeaseLostError(Exception):
+    """Others may have the mails of the claim by now: none of them is given any more."""
+
+
 @dataclass
 class Batch:
     """A claimed batch on its way, and how many of it ended how."""
@@ -132,20 +136,25 @@ def _send_batch(batch: Batch, services: Services, route: Route, config: Config) 
     batch.suppressed = suppressed_among(batch.connection, batch.mails)
     route.begin(len(batch.mails))
     for position, mail in enumerate(batch.mails):
-        if not batch.lease.holds:
-            close_transport()
-            left = len(batch.mails) - position
-            fields = {"claim": batch.claim, "mails": left}
-            log.error("The lease on %d mails ran out: they are left to others.", left, extra=fields)
-            return
         if batch.seconds > ENOUGH:
             release(batch.connection, batch.claim, batch.mails[position:])
             return
-        _send_one(batch, mail, services.sender, route, config)
+        try:
+            _check_lease(batch)
+            _send_one(batch, mail, services.sender, route, config)
+        except LeaseLostError:
+            _leave_to_others(batch, len(batch.mails) - position)
+            return
         if not route.is_open:
             # What stopped this mail stops the others too: do not wait for the same answer a hundred times.
             _defer_rest(batch, position + 1, route.obstacle)
             return
+
+
+def _leave_to_others(batch: Batch, mails: int) -> None:
+    close_transport()
+    fields = {"claim": batch.claim, "mails": mails}
+    log.error("The lease on %d mails ran out: they are left to others.", mails, extra=fields)
 
 
 def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, config: Config) -> None:
@@ -158,7 +167,7 @@ def _send_one(batch: Batch, mail: ClaimedMail, sender: Sender, route: Route, con
     leaving, note = spare_copies(mail, batch.suppressed)
     try:
         files = read_files(batch.connection, mail)
-        envelope = to_envelope(leaving, sender, files.found, gate=partial(_settle, batch))
+        envelope = to_envelope(leaving, sender, files.found, gate=partial(_pass_gate, batch))
         is_played = is_simulated(mail.recipient, config)
         batch.report.begins(mail)
         receipt = files.noted(simulate(envelope, mail.attempts) if is_played else route.send(envelope))
@@ -180,6 +189,20 @@ def _why_not(batch: Batch, mail: ClaimedMail, config: Config) -> str | None:
     if outside:
         return f"{config.environment} is not production, and MAIL_ALLOWED_RECIPIENTS does not have {outside[0]}."
     return why_not(mail, batch.suppressed)
+
+
+def _check_lease(batch: Batch) -> None:
+    if not batch.lease.holds:
+        raise LeaseLostError
+
+
+def _pass_gate(batch: Batch) -> None:
+    """Before a mail is given for good: the outcome of the one before is written, and this one is still ours.
+
+    To wait for a database that is slow, or away for a while, may have taken longer than the lease.
+    """
+    _settle(batch)
+    _check_lease(batch)
 
 
 def _begin_to_write(batch: Batch, mail: ClaimedMail, receipt: Receipt) -> None:

@@ -6,6 +6,7 @@ import psycopg2
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
 
+from app.delivery.lease import Lease
 from app.delivery.outcomes import SENT
 from app.delivery.writer import Writer, writer_for
 from app.models import db
@@ -55,6 +56,20 @@ def test_a_connection_that_is_lost_is_made_anew_and_the_outcome_is_written_all_t
         assert run() == {"sent": 5}
         assert len(server.envelopes) == 5
     assert {mail.status for mail in rows()} == {"sent"}
+
+
+def test_a_mail_is_not_given_if_the_lease_ran_out_while_an_outcome_was_waited_for(
+    sending: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Asked before each mail is begun, and again before it is given: the first mail passes, the second does not.
+    answers = iter([True, True, True, False])
+    monkeypatch.setattr(Lease, "holds", property(lambda _lease: next(answers)))
+    with AnsweringSmtp(lambda _count: None) as server:
+        point_at(server.port)
+        queue(3)
+        assert run() == {"sent": 1}
+        assert len(server.envelopes) == 1
+    assert [mail.status for mail in rows()] == ["sent", "sending", "sending"]
 
 
 def test_a_statement_that_is_wrong_is_told_and_the_next_one_goes(database: None) -> None:
