@@ -32,7 +32,7 @@ _HAPPENINGS: Final = text(
 _NOTIFICATIONS: Final = text(
     """
     INSERT INTO notifications (happening_id, user_id, is_read, read_at)
-    SELECT 1 + n % 1000, 1 + n % :users, n / :users % 2 = 0, CASE WHEN n / :users % 2 = 0 THEN now() END
+    SELECT 1 + n / :users, 1 + n % :users, n / :users % 2 = 0, CASE WHEN n / :users % 2 = 0 THEN now() END
     FROM generate_series(0, :count - 1) AS n
     """
 )

@@ -2,9 +2,10 @@
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
-from app.models import db
+from app.happenings.declared import write_types
+from app.models import EventTypeRow, db
 
 # Two processes that start at once (a web host, a worker) must not migrate at once.
 MIGRATION_LOCK = 7_247_001
@@ -28,6 +29,13 @@ def run_migrations_online() -> None:
         with context.begin_transaction():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             context.run_migrations()
+            _write_types(connection)
+
+
+def _write_types(connection: Connection) -> None:
+    """Write the program's types of happenings, which may be others than those of the release before."""
+    if inspect(connection).has_table(EventTypeRow.__tablename__):
+        write_types(connection)
 
 
 if context.is_offline_mode():

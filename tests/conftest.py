@@ -18,6 +18,8 @@ from app.auth.passwords import hash_password
 from app.auth.tokens import login_token
 from app.delivery.handover import wait_for_hand_over
 from app.embedded.stack import EmbeddedStack
+from app.happenings import declared  # noqa: F401 - declares the types
+from app.happenings.types import declared_types
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.base import utc_now
 from tests.support.api import Api
@@ -68,6 +70,11 @@ def _reset(app: Flask) -> str:
         actions = db.session.scalars(text("SELECT action FROM message_settings ORDER BY id")).all()
         db.session.rollback()
     values = ", ".join(f"('{action}')" for action in actions)
+    types = ", ".join(
+        f"('{each.name}', '{each.title}', '{{{','.join(sorted(each.channels))}}}', {each.is_critical}, "
+        f"{each.is_listenable}, 'code')"
+        for each in declared_types()
+    )
     counters = [table.name for table in tables if "id" in table.c and table.c.id.identity]
     return "; ".join(
         [
@@ -75,6 +82,7 @@ def _reset(app: Flask) -> str:
             *(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), 1, false)" for name in counters),
             "INSERT INTO settings (id) VALUES (1)",
             f"INSERT INTO message_settings (action) VALUES {values}",
+            f"INSERT INTO event_types (name, title, channels, is_critical, is_listenable, origin) VALUES {types}",
         ]
     )
 

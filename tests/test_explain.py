@@ -24,7 +24,7 @@ INSERT INTO users (email) SELECT 'many' || n || '@example.org' FROM generate_ser
 INSERT INTO happenings (action, title, message)
     SELECT 'Test', 'Title ' || n, '<p>Hello</p>' FROM generate_series(1, 500) n;
 INSERT INTO notifications (happening_id, user_id, is_read, read_at)
-    SELECT 1 + n % 500, 1 + n % :users, n % 7 > 0, CASE WHEN n % 7 > 0 THEN now() END
+    SELECT 1 + (n - 1) / :users, 1 + n % :users, n % 7 > 0, CASE WHEN n % 7 > 0 THEN now() END
     FROM generate_series(1, :rows) AS n;
 INSERT INTO mails (recipient, action, subject, message, text, message_id, status, sent_at)
     SELECT 'many' || n % :users || '@example.org', 'Test', 'Subject', '<p>Hello</p>', 'Hello', n || '@example.org',

@@ -12,10 +12,13 @@ from app.api.jsonapi.document import read_resources
 from app.api.jsonapi.errors import NotFound, Unprocessable
 from app.api.jsonapi.fields import Timestamp
 from app.api.schema.notifications import NotificationSchema
+from app.inbox.changes import READ, RESYNC, note_change
 from app.models import Notification, db
 
 # Notifications that one request marks at most when it names each.
 MAX_MARKED: Final = 1000
+# Of so many of them whoever shows the inbox is told one by one.
+MAX_TOLD: Final = 20
 
 
 def inbox(user_id: int) -> ColumnElement[bool]:
@@ -39,7 +42,12 @@ def mark_named(user_id: int) -> int:
         if id_ not in found:
             raise NotFound(f"There is no notification with the id {id_}.", pointer=f"/data/{index}/id")
     read = [id_ for id_, is_read in wanted.items() if is_read]
-    return _mark(mine, Notification.id.in_(read) if read else false())
+    changed = _mark(mine, Notification.id.in_(read) if read else false())
+    if changed:
+        # Of many, whoever shows the inbox had better read it anew.
+        few = len(wanted) <= MAX_TOLD
+        note_change(db.session(), READ if few else RESYNC, (user_id,), wanted if few else ())
+    return changed
 
 
 def mark_all(user_id: int, meta: Any) -> int:
@@ -60,7 +68,10 @@ def mark_all(user_id: int, meta: Any) -> int:
     where = inbox(user_id)
     if meta.get("received-before") is not None:
         where = and_(where, Notification.received_at < _time(meta["received-before"]))
-    return _mark(where, true() if meta["is-read"] else false())
+    changed = _mark(where, true() if meta["is-read"] else false())
+    if changed:
+        note_change(db.session(), RESYNC, (user_id,))
+    return changed
 
 
 def _mark(where: ColumnElement[bool], wanted: ColumnElement[bool]) -> int:

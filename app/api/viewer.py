@@ -8,14 +8,16 @@ from functools import cached_property
 from flask import g, has_request_context
 from sqlalchemy import select
 
-from app.models import Event, EventRole, User, db
+from app.models import Event, EventRole, ServiceToken, User, db
 
 
 @dataclass(eq=False)
 class Viewer:
-    """The caller of a request; `user` is None for somebody without a token."""
+    """The caller of a request; `user` is None for a program, and for somebody without a token."""
 
     user: User | None = None
+    # The other program that is asking, with the token of a service account.
+    service: ServiceToken | None = None
 
     @property
     def id(self) -> int | None:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 DELIVER: Final = "usher.deliver"
 DRAIN: Final = "usher.drain"
 TRANSFER: Final = "usher.transfer"
+FANOUT: Final = "usher.fanout"
 
 IDS_PER_TASK: Final = 100
 # Seconds between two tasks of one process, unless one is full.

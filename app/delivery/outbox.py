@@ -16,6 +16,7 @@ from app.api.helpers.notification import forget_happenings
 from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_queued
 from app.api.helpers.settings import forget_settings
 from app.delivery.handover import DELIVER, TRANSFER, ask_to_drain, hand_over
+from app.inbox.changes import forget_changes, note_objects, take_changes
 from app.models import Mail, Transfer
 from app.models.mail import BULK, SCHEDULED
 
@@ -45,6 +46,7 @@ def _remember(session: Session, _context: UOWTransaction) -> None:
         if type(row) in _TASKS and not (isinstance(row, Mail) and row.status == SCHEDULED):
             is_bulk = isinstance(row, Mail) and row.lane == BULK
             remember_queued(session, _TASKS[type(row)], (row.id,), is_bulk=is_bulk)
+    note_objects(session)
 
 
 def _before_commit(session: Session) -> None:
@@ -56,6 +58,7 @@ def _after_commit(session: Session) -> None:
     if session.in_nested_transaction():
         return  # a savepoint was released: the promise is not made yet
     queued = take_queued(session)
+    take_changes(session)
     forget_settings()
     forget_happenings()
     bulk = [id_ for entry in queued if entry.is_bulk for id_ in entry.ids]
@@ -79,6 +82,7 @@ def _after_rollback(session: Session, previous: Any) -> None:
     savepoint = previous if previous.nested else None
     forget_activities(session, savepoint)
     forget_queued(session, savepoint)
+    forget_changes(session, savepoint)
     forget_happenings()
     if savepoint is None:
         forget_settings()

@@ -18,16 +18,27 @@ class Happening(Base):
     __table_args__ = (
         Index("ix_happenings_event_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
         Index("ix_happenings_actor_id", "actor_id", postgresql_where=text("actor_id IS NOT NULL")),
+        Index("ix_happenings_session_id", "session_id", postgresql_where=text("session_id IS NOT NULL")),
     )
 
     id: Mapped[BigId]
+    # An action in Open Event's words, or the type.
     action: Mapped[str] = mapped_column(String(255))
+    # The declared type (`sessions.session.accepted`); None for an action of somebody's own.
+    event_type: Mapped[str | None] = mapped_column(String(255))
     title: Mapped[str] = mapped_column(Text)
     message: Mapped[str] = mapped_column(Text)
     link: Mapped[str | None] = mapped_column(Text)
     data: Mapped[JsonObject | None] = mapped_column(JSONB)
     actor_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
     event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id", ondelete="SET NULL"))
+    session_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("sessions.id", ondelete="SET NULL"))
+    # What it is about in another application, as that application calls it.
+    subject: Mapped[str | None] = mapped_column(String(255))
+    # Happenings with the same key are one line in a grouped inbox.
+    group_key: Mapped[str | None] = mapped_column(String(255))
+    # Who was to be told, and what every channel did for those who had said nothing (see app/happenings/plan.py).
+    plan: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[CreatedAt]
 
     actor: Mapped[User | None] = relationship()

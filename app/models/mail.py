@@ -132,12 +132,15 @@ class Mail(Base):
         Index("ix_mails_lease", "lease_until", postgresql_where=text("status = 'sending'")),
         Index("ix_mails_time", desc("time"), desc("id")),
         Index("ix_mails_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
-        Index("ix_mails_happening_id", "happening_id", postgresql_where=text("happening_id IS NOT NULL")),
+        Index("ix_mails_happening_id", "happening_id", "user_id", postgresql_where=text("happening_id IS NOT NULL")),
+        Index("ix_mails_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
     )
 
     id: Mapped[BigId]
     happening_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="SET NULL"))
     batch_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("mail_batches.id", ondelete="SET NULL"))
+    # Whom a happening was told by this mail.
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
     recipient: Mapped[str] = mapped_column(String(254))
     bcc: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     reply_to: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")

@@ -17,4 +17,7 @@ class MessageSettings(Base):
     action: Mapped[str] = mapped_column(String(255), unique=True)
     mail_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     notification_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    sms_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    chat_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    # Whether a user's preferences count for it.
     user_control_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))

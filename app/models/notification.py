@@ -51,7 +51,8 @@ class Notification(Base):
             desc("id"),
             postgresql_where=text("NOT is_read AND deleted_at IS NULL"),
         ),
-        Index("ix_notifications_happening_id", "happening_id"),
+        # Nobody is told twice of one happening.
+        Index("uq_notifications_happening_id_user_id", "happening_id", "user_id", unique=True),
         CheckConstraint("is_read = (read_at IS NOT NULL)", name="read_at"),
     )
 

@@ -18,7 +18,10 @@ class User(Base):
     """An account. The address is unique without regard to case (RFC 5321 lets case matter; no provider does)."""
 
     __tablename__ = "users"
-    __table_args__ = (Index("uq_users_email_lower", func.lower(text("email")), unique=True),)
+    __table_args__ = (
+        Index("uq_users_email_lower", func.lower(text("email")), unique=True),
+        Index("ix_users_tokens_ended_at", "tokens_ended_at", postgresql_where=text("tokens_ended_at IS NOT NULL")),
+    )
 
     id: Mapped[BigId]
     email: Mapped[str] = mapped_column(String(254))
@@ -33,6 +36,13 @@ class User(Base):
     token_version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     # The address that the user wants in place of `email`; it counts once the link sent to it was followed.
     new_email: Mapped[str | None] = mapped_column(String(254))
+    # When the tokens given out before were ended: the realtime gateway, which has no database, is told of it.
+    tokens_ended_at: Mapped[datetime | None]
+    # Where SMS (E.164) and chat messages go.
+    phone: Mapped[str | None] = mapped_column(String(32))
+    chat_address: Mapped[str | None] = mapped_column(String(255))
+    # Whether there are rows in `preferences` or `delivery_hours`: nearly nobody has any, and telling asks for all.
+    has_preferences: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     was_registered_with_order: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[datetime | None]

@@ -98,10 +98,9 @@ def test_marking_nothing_is_fine(api: Api, ana: User, body: Any) -> None:
 
 
 def fill(user: User, number: int) -> list[int]:
-    happening = Happening(action="Test", title="News", message="News")
-    db.session.add(happening)
-    db.session.flush()
-    rows = [{"user_id": user.id, "happening_id": happening.id}] * number
+    news = [{"action": "Test", "title": "News", "message": "News"}] * number
+    happenings = db.session.scalars(insert(Happening).returning(Happening.id), news)
+    rows = [{"user_id": user.id, "happening_id": happening} for happening in happenings]
     made = db.session.scalars(insert(Notification).returning(Notification.id), rows).all()
     db.session.commit()
     return sorted(made)

@@ -10,12 +10,16 @@ from sqlalchemy import select
 
 from app.api.helpers.system_mails import CRITICAL
 from app.models import MessageSettings, Setting, db
+from app.models.event_type import CHAT, IN_APP, MAIL, SMS
 from app.models.setting import SETTING_ID
 from config import Config
 
 # Read once per transaction: one request may tell fifty people, and each telling asks both.
 _SETTINGS: Final = "usher.settings"
 _SWITCHES: Final = "usher.message_settings"
+# The column of each channel.
+_STATUSES: Final = {IN_APP: "notification_status", MAIL: "mail_status", SMS: "sms_status", CHAT: "chat_status"}
+_UNTOUCHED: Final[tuple[frozenset[str], bool]] = (frozenset(), True)
 
 
 def get_settings() -> Setting:
@@ -39,12 +43,22 @@ def get_config() -> Config:
 
 def mail_is_on(action: str) -> bool:
     """Whether the admins let this action send mails; a critical one always does, and one without a row."""
-    return action in CRITICAL or _switches().get(action, (True, True))[0]
+    return action in CRITICAL or MAIL not in switched_off_channels(action)
 
 
 def notification_is_on(action: str) -> bool:
     """Whether the admins let this action send notifications; an action without a row is on."""
-    return _switches().get(action, (True, True))[1]
+    return IN_APP not in switched_off_channels(action)
+
+
+def switched_off_channels(action: str) -> frozenset[str]:
+    """The channels that the admins have switched off for this action; none where there is no row."""
+    return _switches().get(action, _UNTOUCHED)[0]
+
+
+def users_control(action: str) -> bool:
+    """Whether the admins let users decide for themselves; an action without a row lets them."""
+    return _switches().get(action, _UNTOUCHED)[1]
 
 
 def make_frontend_url(path: str, **query: str) -> str:
@@ -62,13 +76,15 @@ def forget_settings() -> None:
     db.session.info.pop(_SWITCHES, None)
 
 
-def _switches() -> dict[str, tuple[bool, bool]]:
-    """All message settings, for mail and for notification."""
+def _switches() -> dict[str, tuple[frozenset[str], bool]]:
+    """All message settings: the channels that are off, and whether users decide."""
     info = db.session.info
     if _SWITCHES not in info:
-        rows = db.session.execute(
-            select(MessageSettings.action, MessageSettings.mail_status, MessageSettings.notification_status)
-        )
-        info[_SWITCHES] = {action: (mail, notification) for action, mail, notification in rows}
-    switches: dict[str, tuple[bool, bool]] = info[_SWITCHES]
+        columns = [getattr(MessageSettings, name) for name in _STATUSES.values()]
+        rows = db.session.execute(select(MessageSettings.action, MessageSettings.user_control_status, *columns))
+        info[_SWITCHES] = {
+            action: (frozenset(name for name, is_on in zip(_STATUSES, on, strict=True) if not is_on), control)
+            for action, control, *on in rows
+        }
+    switches: dict[str, tuple[frozenset[str], bool]] = info[_SWITCHES]
     return switches

@@ -1,0 +1,57 @@
+"""A user's clock: the end of the quiet hours that it is within, and when the next digest is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from app.models.preference import HOURLY, WEEKLY
+
+DIGEST_HOUR: Final = 8
+MONDAY: Final = 0
+
+
+@dataclass(frozen=True)
+class Hours:
+    """What a user said of his day, in his timezone."""
+
+    timezone: str = "UTC"
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+    digest_hour: int = DIGEST_HOUR
+    digest_weekday: int = MONDAY
+
+    def end_of_quiet(self, now: datetime) -> datetime | None:
+        """When the quiet hours end that `now` is within; None outside of them."""
+        if self.quiet_from is None or self.quiet_until is None or self.quiet_from == self.quiet_until:
+            return None
+        here = now.astimezone(_zone(self.timezone))
+        # Those of today, or, over midnight, those that began yesterday.
+        for day in (here.date() - timedelta(days=1), here.date()):
+            begins = datetime.combine(day, self.quiet_from, here.tzinfo).astimezone(UTC)
+            last = day if self.quiet_until > self.quiet_from else day + timedelta(days=1)
+            ends = datetime.combine(last, self.quiet_until, here.tzinfo).astimezone(UTC)
+            if begins <= now < ends:
+                return ends
+        return None
+
+    def next_digest(self, mode: str, now: datetime) -> datetime:
+        """The next full hour, or the next day or week's `digest_hour`, after `now`."""
+        if mode == HOURLY:
+            return (now + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+        here = now.astimezone(_zone(self.timezone))
+        day = here.date()
+        while True:
+            due = datetime.combine(day, time(self.digest_hour), here.tzinfo).astimezone(UTC)
+            if due > now and (mode != WEEKLY or day.weekday() == self.digest_weekday):
+                return due
+            day += timedelta(days=1)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

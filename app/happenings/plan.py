@@ -1,0 +1,66 @@
+"""What is decided of a happening for everybody at once, and kept with it, so that it can be explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.api.helpers.settings import switched_off_channels, users_control
+from app.happenings.audience import Audience
+from app.happenings.types import EventType
+from app.models.base import JsonObject
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The same for all who are told.
+
+    Attributes:
+        audience: who is told.
+        channels: those that tell by themselves.
+        switched_off: those that the admins have switched off for this action.
+        is_critical: told whatever anybody has switched off.
+        user_controls: whether users may decide.
+    """
+
+    audience: Audience
+    channels: frozenset[str]
+    switched_off: frozenset[str] = frozenset()
+    is_critical: bool = False
+    user_controls: bool = True
+
+    def tells(self, channel: str) -> bool:
+        """Whether the channel tells those who have said nothing."""
+        return channel in self.channels and (self.is_critical or channel not in self.switched_off)
+
+    def to_json(self) -> JsonObject:
+        """As it is kept in the happening."""
+        return {
+            "audience": self.audience.to_json(),
+            "channels": sorted(self.channels),
+            "switched_off": sorted(self.switched_off),
+            "is_critical": self.is_critical,
+            "user_controls": self.user_controls,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Plan:
+        """The reverse."""
+        return cls(
+            Audience.from_json(value["audience"]),
+            frozenset(value["channels"]),
+            frozenset(value["switched_off"]),
+            value["is_critical"],
+            value["user_controls"],
+        )
+
+
+def plan_for(event_type: EventType, audience: Audience, action: str) -> Plan:
+    """The plan of a happening of this type, as the admins' message settings are now."""
+    return Plan(
+        audience=audience,
+        channels=event_type.channels,
+        switched_off=switched_off_channels(action),
+        is_critical=event_type.is_critical,
+        user_controls=users_control(action),
+    )

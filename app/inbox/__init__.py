@@ -1,0 +1,1 @@
+"""What changes in the inboxes, and who has to know of it."""
