@@ -12,6 +12,7 @@ from app.models.base import Base, BigId, CreatedAt, one_of
 from app.models.event import Event
 from app.models.fanout import Fanout
 from app.models.happening import Happening
+from app.models.mail import MailBatch
 from app.models.user import User
 
 DRAFT, SENDING, SENT, RECALLED = "draft", "sending", "sent", "recalled"
@@ -45,6 +46,10 @@ class Broadcast(Base):
     state: Mapped[str] = mapped_column(String(8), default=DRAFT, server_default=DRAFT)
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
     happening_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="SET NULL"))
+    # The mails of an event's broadcast, which its managers may see.
+    batch_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("mail_batches.id", ondelete="SET NULL"))
+    # How many it was for when it was sent; None as long as it is a draft.
+    recipients: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
     sent_at: Mapped[datetime | None]
     recalled_at: Mapped[datetime | None]
@@ -52,6 +57,7 @@ class Broadcast(Base):
     event: Mapped[Event | None] = relationship()
     user: Mapped[User | None] = relationship()
     happening: Mapped[Happening | None] = relationship()
+    batch: Mapped[MailBatch | None] = relationship()
     fanout: Mapped[Fanout | None] = relationship(
         primaryjoin="Broadcast.happening_id == foreign(Fanout.happening_id)", uselist=False, viewonly=True
     )

@@ -23,6 +23,12 @@ class Fanout(Base):
     __table_args__ = (
         CheckConstraint(one_of("state", FANOUT_STATES), name="state"),
         Index("ix_fanouts_open", "happening_id", postgresql_where=text("state IN ('waiting', 'telling')")),
+        # Those that are not yet taken back from everybody.
+        Index(
+            "ix_fanouts_recalled",
+            "happening_id",
+            postgresql_where=text("state = 'recalled' AND finished_at IS NULL"),
+        ),
     )
 
     happening_id: Mapped[int] = mapped_column(

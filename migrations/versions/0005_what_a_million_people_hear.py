@@ -185,6 +185,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=8), server_default="draft", nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=True),
         sa.Column("happening_id", sa.BigInteger(), nullable=True),
+        sa.Column("batch_id", sa.BigInteger(), nullable=True),
+        sa.Column("recipients", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("recalled_at", sa.DateTime(timezone=True), nullable=True),
@@ -199,6 +201,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_broadcasts_event_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["happening_id"], ["happenings.id"], name=op.f("fk_broadcasts_happening_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["mail_batches.id"], name=op.f("fk_broadcasts_batch_id"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_broadcasts_user_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_broadcasts")),
@@ -311,6 +316,13 @@ def upgrade() -> None:
         ["happening_id"],
         unique=False,
         postgresql_where=sa.text("state IN ('waiting', 'telling')"),
+    )
+    op.create_index(
+        "ix_fanouts_recalled",
+        "fanouts",
+        ["happening_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'recalled' AND finished_at IS NULL"),
     )
     op.create_table(
         "held_mails",
@@ -457,6 +469,11 @@ def downgrade() -> None:
     op.drop_index("ix_held_mails_user_id", table_name="held_mails")
     op.drop_index("ix_held_mails_due", table_name="held_mails")
     op.drop_table("held_mails")
+    op.drop_index(
+        "ix_fanouts_recalled",
+        table_name="fanouts",
+        postgresql_where=sa.text("state = 'recalled' AND finished_at IS NULL"),
+    )
     op.drop_index("ix_fanouts_open", table_name="fanouts", postgresql_where=sa.text("state IN ('waiting', 'telling')"))
     op.drop_table("fanouts")
     op.drop_table("decisions")
