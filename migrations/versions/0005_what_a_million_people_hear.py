@@ -304,6 +304,7 @@ def upgrade() -> None:
         sa.Column("mails", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken_back", postgresql.JSONB(astext_type=sa.Text(), none_as_null=True), nullable=True),
         sa.CheckConstraint("state IN ('waiting', 'telling', 'told', 'recalled')", name=op.f("ck_fanouts_state")),
         sa.ForeignKeyConstraint(
             ["happening_id"], ["happenings.id"], name=op.f("fk_fanouts_happening_id"), ondelete="CASCADE"

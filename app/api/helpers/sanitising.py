@@ -1,0 +1,30 @@
+"""HTML that people write for others: what is not on a short list is taken out, before it is stored."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import nh3
+
+# What a message needs: paragraphs, emphasis, lists, headings, quotations, code and links. No pictures, which tell
+# their sender who has read it, and no styles, which can cover what is beside them.
+TAGS: Final = frozenset(
+    ("a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "ins")
+    + ("li", "ol", "p", "pre", "s", "strong", "sub", "sup", "u", "ul")
+)
+ATTRIBUTES: Final = {"a": {"href", "title"}}
+SCHEMES: Final = frozenset({"http", "https", "mailto"})
+
+
+def clean_html(text: str) -> str:
+    """HTML that is safe to show to anybody: without scripts, styles, pictures and forms, its tags closed.
+
+    Text stays, tags that are not allowed go; a link to anything but http, https and mailto loses its address.
+    """
+    return nh3.clean(
+        text,
+        tags=set(TAGS),
+        attributes=ATTRIBUTES,
+        url_schemes=set(SCHEMES),
+        link_rel="noopener noreferrer",
+    )
