@@ -8,10 +8,9 @@ import nh3
 
 # What a message needs: paragraphs, emphasis, lists, headings, quotations, code and links. No pictures, which tell
 # their sender who has read it, and no styles, which can cover what is beside them.
-TAGS: Final = frozenset(
-    ("a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "ins")
-    + ("li", "ol", "p", "pre", "s", "strong", "sub", "sup", "u", "ul")
-)
+_IN_LINES: Final = ("a", "b", "br", "code", "del", "em", "i", "ins", "s", "strong", "sub", "sup", "u")
+_BLOCKS: Final = ("blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "ul")
+TAGS: Final = frozenset((*_IN_LINES, *_BLOCKS))
 ATTRIBUTES: Final = {"a": {"href", "title"}}
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
