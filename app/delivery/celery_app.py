@@ -30,7 +30,7 @@ def make_celery(app: Flask) -> Celery:
                 return self.run(*args, **kwargs)
 
     config: Config = app.config["USHER"]
-    tasks = ["app.delivery.tasks", "app.periodic.tasks", "app.transfers.tasks"]
+    tasks = ["app.delivery.tasks", "app.happenings.tasks", "app.periodic.tasks", "app.transfers.tasks"]
     celery = Celery("usher", task_cls=ContextTask, include=tasks)
     celery.conf.update(
         broker_url=config.redis_url,
@@ -56,6 +56,11 @@ def make_celery(app: Flask) -> Celery:
                 "task": "usher.sweep",
                 "schedule": SWEEP_INTERVAL,
                 # With all workers away the sweeps do not pile up in the broker.
+                "options": {"expires": SWEEP_INTERVAL},
+            },
+            "fanout": {
+                "task": "usher.fanout.sweep",
+                "schedule": SWEEP_INTERVAL,
                 "options": {"expires": SWEEP_INTERVAL},
             },
             "periodic": {

@@ -26,6 +26,7 @@ DELIVER: Final = "usher.deliver"
 DRAIN: Final = "usher.drain"
 TRANSFER: Final = "usher.transfer"
 FANOUT: Final = "usher.fanout"
+CHANNELS: Final = "usher.channels"
 
 IDS_PER_TASK: Final = 100
 # Seconds between two tasks of one process, unless one is full.

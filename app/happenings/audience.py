@@ -79,15 +79,24 @@ def ticket_holders_of(event: Event) -> Audience:
     return Audience(TICKET_HOLDERS, event_id=event.id)
 
 
-def find(audience: Audience, happening: Happening) -> Select[Any]:
-    """The statement that finds the ids of the people, each once.
+def find(audience: Audience, happening: Happening, named: Select[Any] | None = None) -> Select[Any]:
+    """The statement that finds the ids of the people, each once, in ascending order.
+
+    Args:
+        audience: who.
+        happening: what they are told of.
+        named: of a named audience the statement that finds it.
 
     Raises:
-        LookupError: the audience was named, so that no statement finds it.
+        LookupError: the audience was named, but not here.
     """
-    if audience.kind == NAMED:
-        raise LookupError("a named audience is in parts")
-    where: list[ColumnElement[bool]] = [User.deleted_at.is_(None), _CONDITIONS[audience.kind](audience, happening)]
+    if audience.kind != NAMED:
+        belongs = _CONDITIONS[audience.kind](audience, happening)
+    elif named is not None:
+        belongs = User.id.in_(named)
+    else:
+        raise LookupError("a named audience is in the parts of its fan-out")
+    where: list[ColumnElement[bool]] = [User.deleted_at.is_(None), belongs]
     if audience.besides:
         where.append(User.id.not_in(audience.besides))
     if audience.language:

@@ -66,12 +66,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What becomes of it, why, for which pattern if a user's wish decided, and when if not at once."""
+    """What becomes of it, why, for which pattern if a user's wish decided, when if not at once, and in which mode."""
 
     outcome: str
     reason: str
     pattern: str | None = None
     at: datetime | None = None
+    mode: str | None = None
 
     @property
     def tells(self) -> bool:
@@ -113,7 +114,7 @@ def _as_wished(question: Question, wish: Wish, reason: str) -> Answer:
     if wish.mode == OFF:
         return Answer(NOTHING, reason, wish.pattern)
     if wish.mode in DIGESTS and question.digest_at is not None:
-        return Answer(DIGEST, reason, wish.pattern, question.digest_at(wish.mode))
+        return Answer(DIGEST, reason, wish.pattern, question.digest_at(wish.mode), wish.mode)
     if wish.mode == UNREAD and wish.minutes:
-        return Answer(UNLESS_READ, reason, wish.pattern, question.now + timedelta(minutes=wish.minutes))
+        return Answer(UNLESS_READ, reason, wish.pattern, question.now + timedelta(minutes=wish.minutes), wish.mode)
     return Answer(SEND, reason, wish.pattern)

@@ -21,6 +21,7 @@ class Plan:
         switched_off: those that the admins have switched off for this action.
         is_critical: told whatever anybody has switched off.
         user_controls: whether users may decide.
+        batch_id: the batch that the mails belong to.
     """
 
     audience: Audience
@@ -28,6 +29,7 @@ class Plan:
     switched_off: frozenset[str] = frozenset()
     is_critical: bool = False
     user_controls: bool = True
+    batch_id: int | None = None
 
     def tells(self, channel: str) -> bool:
         """Whether the channel tells those who have said nothing."""
@@ -41,6 +43,7 @@ class Plan:
             "switched_off": sorted(self.switched_off),
             "is_critical": self.is_critical,
             "user_controls": self.user_controls,
+            "batch_id": self.batch_id,
         }
 
     @classmethod
@@ -52,6 +55,7 @@ class Plan:
             frozenset(value["switched_off"]),
             value["is_critical"],
             value["user_controls"],
+            value["batch_id"],
         )
 
 

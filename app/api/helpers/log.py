@@ -24,6 +24,7 @@ ACTIVITIES: Final[dict[str, str]] = {
     "mail_event": "Email to {email} for {action}: {subject}",
     "mails_event": "Email to {count} recipients for {action}: {subject}",
     "notification_event": "Notification to {user} for {action}: {title}",
+    "announce": "Happening {happening}: {title}",
     "create_user": "User {user} registered",
     "update_user_email": "User {user} changed the address from {old} to {new}",
     "invite_user": "{email} invited to be {role} of event {event_id}",

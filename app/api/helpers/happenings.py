@@ -1,0 +1,197 @@
+"""Announcing happenings: what other resources call when something happened that people may want to know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import Select, select
+
+from app.api.helpers.log import record_activity
+from app.api.helpers.templates import one_line
+from app.api.jsonapi.jsontext import loads
+from app.api.viewer import current_viewer
+from app.happenings import declared  # noqa: F401 - declares the types
+from app.happenings.audience import NAMED, Audience, listeners
+from app.happenings.fanout import announce, named_ids
+from app.happenings.plan import plan_for
+from app.happenings.types import EventType, EventTypeError, find_type
+from app.models import Event, Happening, Session, User, db
+
+# Bytes of a happening's data as JSON in UTF-8.
+MAX_DATA: Final = 16 * 1024
+MAX_TITLE: Final = 1000
+MAX_MESSAGE: Final = 100_000
+MAX_NAME: Final = 255
+MAX_LINK: Final = 2000
+
+Users = Audience | Select[Any] | Sequence[User | int] | None
+
+
+class HappeningError(ValueError):
+    """A happening that cannot be announced; `field` is the argument that is wrong, `index` its place in a list."""
+
+    def __init__(self, field: str, message: str, index: int | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.index = index
+
+
+def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but its words by name
+    event_type: str,
+    title: str,
+    message: str,
+    *,
+    actor: User | None = None,
+    event: Event | None = None,
+    session: Session | None = None,
+    subject: str | None = None,
+    link: str | None = None,
+    data: Any = None,
+    group_key: str | None = None,
+    users: Users = None,
+    besides: Iterable[User] = (),
+) -> Happening:
+    """Say that something happened: whoever is to know is told in the app, by mail, SMS or chat, as he prefers.
+
+    It only adds rows to the caller's transaction. Up to 500 people are told with its commit, more of them after it.
+
+    Args:
+        event_type: a declared type, `<application>.<function>.<action>`.
+        title: one line of text; control characters and line breaks are taken out.
+        message: HTML; values of other people in it must be escaped.
+        actor: who did it; by default the caller of the request. He is told only if he asked for it.
+        event: what it is about; of a session its event.
+        session: the same.
+        subject: the same, as another application calls it (`forums.post:99`).
+        link: where to read more: an address, or a path of the front end.
+        data: anything that JSON can say, for programs, at most 16 KB.
+        group_key: happenings with the same key are one line in a grouped inbox.
+        users: who is told: users or their ids, a `select` of users or ids, an `Audience`; by default who listens.
+        besides: those who are told in other words.
+
+    Returns:
+        The happening, in the caller's session and not committed.
+
+    Raises:
+        HappeningError: an argument cannot be; its `field` says which.
+    """
+    declared_type = _type(event_type)
+    about = session.event if session is not None and event is None else event
+    by = actor or current_viewer().user
+    happening = Happening(
+        action=declared_type.name,
+        event_type=declared_type.name,
+        title=_words("title", one_line(title), MAX_TITLE),
+        message=_words("message", message, MAX_MESSAGE),
+        link=check_link(link),
+        subject=_name("subject", subject),
+        group_key=_name("group_key", group_key),
+        actor=by,
+        event=about,
+        session_id=_id_of(session),
+        **({} if data is None else {"data": check_data(data)}),
+    )
+    db.session.add(happening)
+    db.session.flush()
+    audience, named = _audience(users, tuple(sorted({user.id for user in besides})))
+    announce(happening, plan_for(declared_type, audience, declared_type.name), named)
+    record_activity("announce", happening=f"{happening.event_type} ({happening.id})", title=happening.title)
+    return happening
+
+
+def check_data(data: Any) -> Any:
+    """Data that can be kept: JSON of at most 16 KB.
+
+    Raises:
+        HappeningError: it has a cycle, is no JSON, too large, too deep, or has characters that cannot be stored.
+    """
+    try:
+        encoded = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        size = len(encoded)
+        kept = loads(encoded) if size <= MAX_DATA else None
+    # A JsonTextError is a ValueError, as are those of a cycle, of NaN, and of a surrogate alone.
+    except (TypeError, ValueError, RecursionError) as error:
+        raise HappeningError("data", f"This cannot be kept as JSON: {error}.") from error
+    if size > MAX_DATA:
+        raise HappeningError("data", f"This is {size} bytes as JSON: at most {MAX_DATA} are kept.")
+    return kept
+
+
+def check_link(link: str | None) -> str | None:
+    """A link that a person can follow: http, https, or a path of the front end.
+
+    Raises:
+        HappeningError: it is something else (`javascript:`), or too long.
+    """
+    if link is None:
+        return None
+    problem = HappeningError("link", "This must be an address with http or https, or a path such as /events/1.")
+    if not isinstance(link, str) or len(link) > MAX_LINK or not link.isprintable() or " " in link or "\\" in link:
+        raise problem
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        raise problem from None
+    is_path = link.startswith("/") and not link.startswith("//")
+    if not is_path and not (parts.scheme in ("http", "https") and parts.hostname):
+        raise problem
+    return link
+
+
+def _type(name: str) -> EventType:
+    try:
+        return find_type(name)
+    except EventTypeError as error:
+        raise HappeningError("event_type", str(error)) from error
+
+
+def _words(field: str, value: str, at_most: int) -> str:
+    if not value.strip() or len(value) > at_most or "\0" in value:
+        raise HappeningError(field, f"This must have 1 to {at_most} characters, and no U+0000.")
+    return value
+
+
+def _name(field: str, value: str | None) -> str | None:
+    if value is not None and not (0 < len(value) <= MAX_NAME and value.isprintable()):
+        raise HappeningError(field, f"This must have 1 to {MAX_NAME} printable characters.")
+    return value
+
+
+def _id_of(session: Session | None) -> int | None:
+    if session in db.session.new:
+        db.session.flush()
+    return None if session is None else session.id
+
+
+def _audience(users: Users, besides: tuple[int, ...]) -> tuple[Audience, Select[Any] | None]:
+    """The audience, and of one that was named the statement that finds the ids."""
+    if users is None:
+        return _without(listeners(), besides), None
+    if isinstance(users, Audience):
+        return _without(users, besides), None
+    if isinstance(users, Select):
+        found = users.order_by(None).subquery()
+        return Audience(NAMED, besides=besides), select(found.c.id if "id" in found.c else found.c[0])
+    ids = [user.id if isinstance(user, User) else user for user in users]
+    _check_users(ids)
+    return Audience(NAMED, besides=besides), named_ids(ids)
+
+
+def _without(audience: Audience, besides: tuple[int, ...]) -> Audience:
+    return replace(audience, besides=besides) if besides else audience
+
+
+def _check_users(ids: Sequence[int]) -> None:
+    """See that all are users.
+
+    Raises:
+        HappeningError: one is none; its `index` is the place.
+    """
+    known = set(db.session.scalars(select(User.id).where(User.id.in_(named_ids(ids)), User.deleted_at.is_(None))))
+    for index, id_ in enumerate(ids):
+        if id_ not in known:
+            raise HappeningError("users", f"There is no user with the id {id_}.", index)

@@ -1,0 +1,53 @@
+"""The Celery tasks that tell many: thin, since the work is in the modules beside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from celery import current_app as celery
+from celery import shared_task
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.delivery.celery_app import SWEEP_INTERVAL
+from app.delivery.handover import FANOUT
+from app.happenings.fanout import work_on
+from app.models import db
+
+log = logging.getLogger(__name__)
+
+# Seconds that one task tells for: short enough that its process also sends mails, and stops soon when it is told to.
+FANOUT_SECONDS: Final = 5.0
+# Fan-outs that one sweep hands over at most; each is handed to one more worker.
+AT_MOST: Final = 8
+
+_OPEN: Final = text(
+    "SELECT happening_id FROM fanouts WHERE state IN ('waiting', 'telling') ORDER BY happening_id LIMIT :limit"
+)
+
+
+@shared_task(name=FANOUT)
+def fan_out(ids: Iterable[int]) -> None:
+    """Tell of these happenings; what is left when the time is over is another task's."""
+    for id_ in ids:
+        try:
+            left = work_on(id_, FANOUT_SECONDS)
+        except SQLAlchemyError as error:
+            db.session.rollback()
+            log.warning(
+                "Happening %d could not be told to all (%s): the next sweep goes on.", id_, type(error).__name__
+            )
+            continue
+        if left:
+            celery.send_task(FANOUT, args=[[id_]], queue="usher", ignore_result=True)
+
+
+@shared_task(name="usher.fanout.sweep")
+def sweep() -> None:
+    """Hand over what the broker or a dead worker lost; where a worker is at it, another one helps."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        ids = connection.execute(_OPEN, {"limit": AT_MOST}).scalars().all()
+    for id_ in ids:
+        celery.send_task(FANOUT, args=[[id_]], queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
