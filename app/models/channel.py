@@ -59,13 +59,26 @@ class ChannelMessage(Base):
         CheckConstraint(one_of("error_class", ERROR_CLASSES), name="error_class"),
         CheckConstraint("(status = 'sending') = (claim IS NOT NULL)", name="claim"),
         CheckConstraint("(status = 'sending') = (lease_until IS NOT NULL)", name="lease"),
+        # What the next claim of a channel takes, in the order in which it takes it.
         Index(
             "ix_channel_messages_due",
+            "channel",
             "next_attempt_at",
             "id",
+            # For counting them without a look at the table.
+            postgresql_include=["status"],
             postgresql_where=text("status IN ('queued', 'deferred')"),
         ),
         Index("ix_channel_messages_lease", "lease_until", postgresql_where=text("status = 'sending'")),
+        Index("ix_channel_messages_uncertain", "next_attempt_at", postgresql_where=text("status = 'uncertain'")),
+        # For counting those that are over, and for finding the old ones.
+        Index(
+            "ix_channel_messages_over",
+            "status",
+            "channel",
+            "time",
+            postgresql_where=text("status IN ('sent', 'failed', 'suppressed', 'cancelled')"),
+        ),
         Index(
             "uq_channel_messages_happening",
             "happening_id",

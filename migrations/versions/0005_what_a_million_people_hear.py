@@ -258,8 +258,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_channel_messages_due",
         "channel_messages",
-        ["next_attempt_at", "id"],
+        ["channel", "next_attempt_at", "id"],
         unique=False,
+        postgresql_include=["status"],
         postgresql_where=sa.text("status IN ('queued', 'deferred')"),
     )
     op.create_index(
@@ -268,6 +269,20 @@ def upgrade() -> None:
         ["lease_until"],
         unique=False,
         postgresql_where=sa.text("status = 'sending'"),
+    )
+    op.create_index(
+        "ix_channel_messages_over",
+        "channel_messages",
+        ["status", "channel", "time"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('sent', 'failed', 'suppressed', 'cancelled')"),
+    )
+    op.create_index(
+        "ix_channel_messages_uncertain",
+        "channel_messages",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'uncertain'"),
     )
     op.create_index("ix_channel_messages_user_id", "channel_messages", ["user_id"], unique=False)
     op.create_index(
@@ -484,6 +499,16 @@ def downgrade() -> None:
         postgresql_where=sa.text("happening_id IS NOT NULL"),
     )
     op.drop_index("ix_channel_messages_user_id", table_name="channel_messages")
+    op.drop_index(
+        "ix_channel_messages_uncertain",
+        table_name="channel_messages",
+        postgresql_where=sa.text("status = 'uncertain'"),
+    )
+    op.drop_index(
+        "ix_channel_messages_over",
+        table_name="channel_messages",
+        postgresql_where=sa.text("status IN ('sent', 'failed', 'suppressed', 'cancelled')"),
+    )
     op.drop_index(
         "ix_channel_messages_lease", table_name="channel_messages", postgresql_where=sa.text("status = 'sending'")
     )
