@@ -10,7 +10,9 @@ from app.api.viewer import Viewer
 from app.models import (
     Activity,
     Event,
+    EventTypeRow,
     Happening,
+    Listen,
     Mail,
     MailBatch,
     MailEvent,
@@ -194,6 +196,21 @@ def visible_happenings(viewer: Viewer) -> ColumnElement[bool]:
     return exists().where(Notification.happening_id == Happening.id, visible_notifications(viewer))
 
 
+# --- listens: one's own; types of happenings are for whoever may ask for them at all
+
+
+def visible_listens(viewer: Viewer) -> ColumnElement[bool]:
+    """One's own; admins see all."""
+    if viewer.is_admin:
+        return true()
+    return Listen.user_id == viewer.id if viewer.id else false()
+
+
+def everybody(_viewer: Viewer) -> ColumnElement[bool]:
+    """Every row is for everybody whom the route lets ask."""
+    return true()
+
+
 # --- exports and imports: one's own
 
 
@@ -251,6 +268,8 @@ PAPER_INVITES = Access(PaperInvite, visible_paper_invites)
 ROLE_INVITES = Access(RoleInvite, visible_role_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
+LISTENS = Access(Listen, visible_listens)
+EVENT_TYPES = Access(EventTypeRow, everybody)
 MAIL_BATCHES = Access(MailBatch, visible_batches)
 MAILS = Access(
     Mail,

@@ -9,11 +9,13 @@ from flask import Response
 from sqlalchemy import ColumnElement
 
 from app.api.helpers.log import record_activity
+from app.api.helpers.settings import STATUSES
 from app.api.helpers.system_mails import CRITICAL
 from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
+from app.api.jsonapi.schema import dasherize
 from app.api.mail_services import check_service, try_again
 from app.api.schema.admin import ACTIVITY, MAIL, MAIL_EVENT, MESSAGE_SETTING, SETTING
 from app.api.viewer import Viewer
@@ -78,10 +80,15 @@ class MessageSettingDetail(DetailResource):
     resource_type = MESSAGE_SETTING
 
     def before_update(self, obj: MessageSettings, data: dict[str, Any], viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
-        """A critical action always sends its mails."""
+        """A critical action always sends its mails, and a critical type tells by all its channels."""
         if obj.action in CRITICAL and data.get("mail_status") is False:
             detail = "These mails cannot be switched off: without them nobody could confirm an address or log in again."
             raise Unprocessable(detail, pointer="/data/attributes/mail-status")
+        if obj.declared is not None and obj.declared.is_critical:
+            for name in (STATUSES[channel] for channel in obj.declared.channels):
+                if data.get(name) is False:
+                    detail = "This type is critical: the channels that it tells by cannot be switched off."
+                    raise Unprocessable(detail, pointer=f"/data/attributes/{dasherize(name)}")
 
     def after_update(self, obj: MessageSettings, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """Log the change."""

@@ -30,6 +30,8 @@ def message_setting_preview(id: int) -> Response:  # noqa: A002 - the name in th
     setting = db.session.get(MessageSettings, id)
     if setting is None:
         raise NotFound(f"There is no message-setting with the id {id}.")
+    if setting.action not in MAIL_TEMPLATES and setting.action not in NOTIF_TEMPLATES:
+        raise NotFound(f"{setting.action} has no texts of its own: each happening brings its own.")
     attributes = {
         "language": best_language(language),
         "direction": direction(language),

@@ -21,6 +21,7 @@ from app.api.admin import (
 )
 from app.api.attendees import AttendeeDetail, AttendeeList
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
+from app.api.event_types import EventTypeDetail, EventTypeList
 from app.api.events import EventDetail, EventList
 from app.api.health import health, ready
 from app.api.jsonapi import idempotency
@@ -38,7 +39,16 @@ from app.api.notifications import (
 )
 from app.api.orders import OrderDetail, OrderList, resend_order_mails
 from app.api.paper_invites import PaperInviteDetail, PaperInviteList
-from app.api.permissions import admin, anyone, logged_in, the_user, the_user_or_admin, verified
+from app.api.permissions import (
+    admin,
+    admin_or_service,
+    anyone,
+    known,
+    logged_in,
+    the_user,
+    the_user_or_admin,
+    verified,
+)
 from app.api.previews import message_setting_preview
 from app.api.role_invites import RoleInviteDetail, RoleInviteList
 from app.api.sessions import SessionDetail, SessionList
@@ -67,6 +77,7 @@ from app.auth.views import (
     reset_password,
     verify_email,
 )
+from app.models.service_token import EVENT_TYPES_WRITE
 from app.pages.invitations import invitation_page, invitation_submit
 from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
 
@@ -97,6 +108,11 @@ V1: Final = (
           can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
     Route("notification_user", ["/notifications/<int:id>/relationships/user", "/notifications/<int:id>/user"],
           NotificationUser, can(GET=logged_in)),
+    # --- happenings, and who follows which
+    Route("event_type_list", ["/event-types"], EventTypeList,
+          can(GET=known, POST=admin_or_service(EVENT_TYPES_WRITE))),
+    Route("event_type_detail", ["/event-types/<int:id>"], EventTypeDetail,
+          can(GET=known, PATCH=admin, DELETE=admin)),
     # --- events, speakers, sessions
     Route("event_list", ["/events"], EventList, can(GET=anyone, POST=verified)),
     Route("event_detail", ["/events/<int:event_id>"], EventDetail,

@@ -48,8 +48,9 @@ def account_key() -> str:
 
 
 def caller_key() -> str:
-    """The account that is logged in."""
-    return f"user:{current_viewer().id}"
+    """The account that is logged in, or the service account."""
+    viewer = current_viewer()
+    return f"service:{viewer.service.id}" if viewer.service else f"user:{viewer.id}"
 
 
 def failed(response: Response) -> bool:

@@ -7,6 +7,7 @@ from flask_jwt_extended import JWTManager
 
 from app.api.jsonapi.errors import Unauthorized
 from app.api.viewer import ANONYMOUS, Viewer
+from app.auth.services import is_service_token, service_of
 from app.auth.tokens import TokenError, user_of
 
 # Open Event's clients send JWT; RFC 6750's scheme is Bearer. Schemes are compared without case (RFC 9110, 11.1).
@@ -26,7 +27,7 @@ def _set_viewer() -> None:
 
 
 def read_viewer(header: str | None) -> Viewer:
-    """Who the `Authorization` header says is asking.
+    """Who the `Authorization` header says is asking: a person, or another program.
 
     Raises:
         Unauthorized: there is a header, but no usable token in it.
@@ -36,7 +37,8 @@ def read_viewer(header: str | None) -> Viewer:
     scheme, _, token = header.strip().partition(" ")
     if scheme.lower() not in SCHEMES or not token.strip():
         raise Unauthorized("The Authorization header must be: JWT <token>.")
+    token = token.strip()
     try:
-        return Viewer(user_of(token.strip()))
+        return Viewer(service=service_of(token)) if is_service_token(token) else Viewer(user_of(token))
     except TokenError as error:
         raise Unauthorized(str(error)) from error

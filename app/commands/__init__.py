@@ -20,6 +20,7 @@ from app.commands.mail import mail
 from app.commands.periodic import periodic
 from app.commands.retention import retention
 from app.commands.settings_key import rotate_settings_key
+from app.commands.tokens import create_token, revoke_token, tokens
 from app.embedded.errors import StackError
 from config import ConfigurationError
 
@@ -41,6 +42,9 @@ commands.add_command(periodic)
 commands.add_command(bounce)
 commands.add_command(bounces)
 commands.add_command(retention)
+commands.add_command(create_token)
+commands.add_command(tokens)
+commands.add_command(revoke_token)
 
 
 def main() -> None:

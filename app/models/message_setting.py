@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import String, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId
+from app.models.event_type import EventTypeRow
 
 
 class MessageSettings(Base):
@@ -21,3 +22,8 @@ class MessageSettings(Base):
     chat_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     # Whether a user's preferences count for it.
     user_control_status: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+
+    # The type of this name, for the rows of those that have no texts of their own.
+    declared: Mapped[EventTypeRow | None] = relationship(
+        primaryjoin="foreign(MessageSettings.action) == EventTypeRow.name", uselist=False, viewonly=True
+    )

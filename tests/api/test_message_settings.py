@@ -20,8 +20,11 @@ from tests.support.rows import activities
 
 ATTRIBUTES = {
     "action",
+    "event-type",
     "mail-status",
     "notification-status",
+    "sms-status",
+    "chat-status",
     "user-control-status",
     "critical",
     "recipient",
@@ -87,7 +90,7 @@ def test_a_switch_works_at_once(admin: Api, people: People) -> None:
         db.session.commit()
 
 
-@pytest.mark.parametrize("name", ["mail-status", "notification-status", "user-control-status"])
+@pytest.mark.parametrize("name", ["mail-status", "sms-status", "user-control-status"])
 @pytest.mark.parametrize("value", [None, "true", 1, 0, "", [], {}])
 def test_a_switch_is_a_json_boolean(admin: Api, name: str, value: Any) -> None:
     body = {"data": {"type": "message-setting", "id": "1", "attributes": {name: value}}}

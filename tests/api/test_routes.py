@@ -40,6 +40,11 @@ PATCH  /v1/notifications/{notification}                         401   404   404 
 DELETE /v1/notifications/{notification}                         401   404   404   204   404   403
 GET    /v1/notifications/{notification}/user                    401   404   404   200   404   200
 GET    /v1/notifications/{notification}/relationships/user      401   404   404   200   404   200
+GET    /v1/event-types                                          401   200   200   200   200   200
+POST   /v1/event-types                                          401   403   403   403   403   201
+GET    /v1/event-types/{event_type}                             401   200   200   200   200   200
+PATCH  /v1/event-types/{event_type}                             401   403   403   403   403   200
+DELETE /v1/event-types/{event_type}                             401   403   403   403   403   204
 GET    /v1/events                                               200   200   200   200   200   200
 POST   /v1/events                                               401   201   201   201   201   201
 GET    /v1/events/{event}                                       200   200   200   200   200   200
@@ -240,6 +245,9 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
         "/v1/users": {"data": {"type": "user", "attributes": {}}},
         "/v1/events": {
             "data": {"type": "event", "attributes": {"name": "New", "starts-at": NOON, "ends-at": NOON}},
+        },
+        "/v1/event-types": {
+            "data": {"type": "event-type", "attributes": {"name": f"forums.{viewer}.new", "title": "New"}},
         },
         "/v1/speakers": {
             "data": {"type": "speaker", "attributes": {"name": "New"}, "relationships": {"event": event}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +16,9 @@ from app.models import (
     Event,
     EventInvoice,
     EventRole,
+    EventTypeRow,
     Happening,
+    Listen,
     Mail,
     MailBatch,
     MailService,
@@ -23,6 +26,7 @@ from app.models import (
     Order,
     PaperInvite,
     RoleInvite,
+    ServiceToken,
     Session,
     Speaker,
     SpeakersCall,
@@ -33,12 +37,16 @@ from app.models import (
     db,
 )
 from app.models.base import utc_now
+from app.models.service_token import SCOPES
 from app.models.transfer import EXPORT, FAILED, IMPORT, SUCCEEDED
 from tests.conftest import People
 from tests.support.api import Api
 
 VIEWERS = ("anonymous", "stranger", "speaker", "owner", "organizer", "admin")
 SERVICE = {"name": "backup", "is_enabled": False}
+TYPE = {"name": "forums.post.created", "title": "A new post", "channels": ["in-app", "mail"]}
+# The token of a service account with every scope.
+SERVICE_TOKEN = f"ush_{'s' * 43}"
 INVITE = {"email": "speaker@example.org", "role_name": "moderator"}
 
 
@@ -55,6 +63,7 @@ class World:
     The open order is the speaker's, its attendee is a guest; in `other_order`, which
     the organizer bought, is `other_attendee`.
     The notification is the owner's; the invitation (`invite`) is to the speaker.
+    The listen is the owner's; `event_type` was declared over the API; `clients["service"]` is another program.
     """
 
     people: dict[str, User]
@@ -76,6 +85,10 @@ class World:
             db.session.add(RoleInvite(id=self.ids["invite"], event_id=self.ids["event"], **INVITE))
         if db.session.get(MailService, self.ids["service"]) is None:
             db.session.add(MailService(id=self.ids["service"], **SERVICE))
+        if db.session.get(EventTypeRow, self.ids["event_type"]) is None:
+            db.session.add(EventTypeRow(id=self.ids["event_type"], **TYPE))
+        if db.session.get(Listen, self.ids["listen"]) is None:
+            db.session.add(Listen(id=self.ids["listen"], user_id=self.ids["user"], pattern="forums.*"))
         db.session.commit()
 
 
@@ -111,6 +124,12 @@ def make_world(people: People, api: Api) -> World:
         "other_attendee": attendees[1],
         "event_invoice": EventInvoice(event=event, month=utc_now().date(), amount=Decimal(1), currency="EUR"),
         "notification": Notification(user=cast["owner"], happening=happening),
+        "happening": happening,
+        "event_type": EventTypeRow(**TYPE),
+        "listen": Listen(user=cast["owner"], pattern="forums.*"),
+        "service_token": ServiceToken(
+            name="forum", digest=hashlib.sha256(SERVICE_TOKEN.encode()).hexdigest(), scopes=list(SCOPES)
+        ),
         "invite": RoleInvite(event=event, **INVITE),
         "mail": Mail(
             recipient="ana@example.org",
@@ -136,6 +155,7 @@ def make_world(people: People, api: Api) -> World:
     ids: dict[str, int | str] = {name: row.id for name, row in rows.items()}
     ids |= {"user": cast["owner"].id, "identifier": event.identifier}
     clients = {"anonymous": api, **{name: api.as_(user) for name, user in cast.items()}}
+    clients["service"] = Api(api.client, SERVICE_TOKEN)
     return World(cast, ids, clients)
 
 

@@ -47,6 +47,11 @@ ACTIVITIES: Final[dict[str, str]] = {
     "delete_suppression": "Mail to {email} again, which was suppressed ({reason})",
     "test_mail": "Test mail to {email} by {service}: {outcome}",
     "change_mails": "{deed}: {mails}",
+    "create_token": "Service account {service} created: {scopes}",
+    "revoke_token": "Service account {service} revoked",
+    "create_event_type": "Type of happenings {type} declared",
+    "update_event_type": "Type of happenings {type} changed: {names}",
+    "delete_event_type": "Type of happenings {type} deleted",
     "update_message_setting": "Message setting of {action} changed",
 }
 
@@ -63,7 +68,7 @@ def record_activity(template: str, login_user: User | str | None = None, **value
         KeyError: there is no such template, or a value is missing.
     """
     shown = {name: one_line(_describe(value)) for name, value in values.items()}
-    actor = login_user or current_viewer().user
+    actor = login_user or _caller()
     row = {
         "actor": _describe(actor) if actor else "Anonymous",
         "time": utc_now(),
@@ -84,6 +89,12 @@ def forget_activities(session: Session, savepoint: SessionTransaction | None = N
     entries = session.info.pop(_ENTRIES, ())
     if savepoint is not None:
         session.info[_ENTRIES] = [entry for entry in entries if not is_within(entry[0], savepoint)]
+
+
+def _caller() -> User | str | None:
+    """Who is asking: the user, or the service account by its name."""
+    viewer = current_viewer()
+    return one_line(f"Service account {viewer.service.name}") if viewer.service else viewer.user
 
 
 def _describe(value: str | int | User) -> str:

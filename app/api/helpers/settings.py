@@ -18,7 +18,7 @@ from config import Config
 _SETTINGS: Final = "usher.settings"
 _SWITCHES: Final = "usher.message_settings"
 # The column of each channel.
-_STATUSES: Final = {IN_APP: "notification_status", MAIL: "mail_status", SMS: "sms_status", CHAT: "chat_status"}
+STATUSES: Final = {IN_APP: "notification_status", MAIL: "mail_status", SMS: "sms_status", CHAT: "chat_status"}
 _UNTOUCHED: Final[tuple[frozenset[str], bool]] = (frozenset(), True)
 
 
@@ -80,10 +80,10 @@ def _switches() -> dict[str, tuple[frozenset[str], bool]]:
     """All message settings: the channels that are off, and whether users decide."""
     info = db.session.info
     if _SWITCHES not in info:
-        columns = [getattr(MessageSettings, name) for name in _STATUSES.values()]
+        columns = [getattr(MessageSettings, name) for name in STATUSES.values()]
         rows = db.session.execute(select(MessageSettings.action, MessageSettings.user_control_status, *columns))
         info[_SWITCHES] = {
-            action: (frozenset(name for name, is_on in zip(_STATUSES, on, strict=True) if not is_on), control)
+            action: (frozenset(name for name, is_on in zip(STATUSES, on, strict=True) if not is_on), control)
             for action, control, *on in rows
         }
     switches: dict[str, tuple[frozenset[str], bool]] = info[_SWITCHES]

@@ -182,6 +182,19 @@ class Choice(fields.Field[str]):
         return value
 
 
+class Choices(fields.Field[list[str]]):
+    """A list of some of a few texts, each once."""
+
+    def __init__(self, values: Collection[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.values = tuple(values)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str]:  # noqa: ARG002 - marshmallow's
+        if not isinstance(value, list) or not all(isinstance(each, str) and each in self.values for each in value):
+            raise ValidationError(f"This must be a list of some of: {', '.join(self.values)}.")
+        return list(dict.fromkeys(value))
+
+
 class Timezone(fields.Field[str]):
     """The name of a time zone in the IANA database, for example `Europe/Berlin`."""
 

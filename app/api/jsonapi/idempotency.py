@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from app.api.jsonapi.exceptions import BadRequest, Conflict, Unprocessable
 from app.api.jsonapi.table import routes_of
-from app.api.viewer import current_viewer
+from app.api.viewer import Viewer, current_viewer
 from app.models import IdempotencyKey, db
 from app.models.base import utc_now
 from config import Config
@@ -97,7 +97,7 @@ def _begin() -> Response | None:
     if route is None or not route.has_keys:
         return None
     key, viewer = read_key(request.headers[HEADER]), current_viewer()
-    scope = "anonymous" if viewer.id is None else f"user:{viewer.id}"
+    scope = _scope_of(viewer)
     pending = Pending(scope, key, _digest_of_request())
     _lock(pending)
     known = db.session.scalar(select(IdempotencyKey).where(IdempotencyKey.scope == scope, IdempotencyKey.key == key))
@@ -109,6 +109,13 @@ def _begin() -> Response | None:
         return _replay(known, pending)
     g.idempotency = pending
     return None
+
+
+def _scope_of(viewer: Viewer) -> str:
+    """Whose key it is."""
+    if viewer.service is not None:
+        return f"service:{viewer.service.id}"
+    return "anonymous" if viewer.id is None else f"user:{viewer.id}"
 
 
 def _lock(pending: Pending) -> None:

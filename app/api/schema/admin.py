@@ -24,6 +24,7 @@ from app.api.jsonapi.fields import (
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
 from app.api.schema.services import ServiceAttributes
 from app.delivery.inbound.sendgrid_signature import load_public_key
+from app.happenings.types import type_of_action
 from app.models import Mail, MessageSettings
 from app.models.setting import EMAIL_SERVICES, UNCERTAIN_MAILS
 
@@ -147,26 +148,41 @@ class Recipients(Text):
 
 
 class Critical(StrictBoolean):
-    """Whether the action's mails cannot be switched off."""
+    """Whether what the action sends cannot be switched off."""
 
     def __init__(self) -> None:
         super().__init__(dump_only=True)
 
     def serialize(self, attr: str, obj: MessageSettings, accessor: Any = None, **kwargs: Any) -> bool:  # noqa: ARG002 - marshmallow's
-        """What the action's declaration says."""
-        return obj.action in CRITICAL
+        """What the action's declaration says, or the type's."""
+        return obj.action in CRITICAL or (obj.declared is not None and obj.declared.is_critical)
+
+
+class TypeOfAction(Text):
+    """The type of happenings that the switches are of: an action's, or the one that the row is named after."""
+
+    def __init__(self) -> None:
+        super().__init__(255, dump_only=True)
+
+    def serialize(self, attr: str, obj: MessageSettings, accessor: Any = None, **kwargs: Any) -> str | None:  # noqa: ARG002 - marshmallow's
+        """Its name; None for an action of somebody's own."""
+        declared = type_of_action(obj.action) or obj.declared
+        return declared.name if declared else None
 
 
 class MessageSettingSchema(Schema):
-    """An action's switches, and the texts that it sends."""
+    """The switches of an action, and the texts that it sends; a type of happenings has switches and no texts."""
 
     class Meta:
         type_ = "message-setting"
         self_view = "v1.message_setting_detail"
 
     action = Text(255, dump_only=True)
+    event_type = TypeOfAction()
     mail_status = StrictBoolean()
     notification_status = StrictBoolean()
+    sms_status = StrictBoolean()
+    chat_status = StrictBoolean()
     user_control_status = StrictBoolean()
     critical = Critical()
     recipient = Recipients()
@@ -191,5 +207,7 @@ class ActivitySchema(Schema):
 MAIL: Final = register_type(ResourceType("mail", MailSchema, MAILS, columns={"lane": Mail.lane_name}))
 MAIL_EVENT: Final = register_type(ResourceType("mail-event", MailEventSchema, MAIL_EVENTS, is_story=True))
 SETTING: Final = register_type(ResourceType("setting", SettingSchema, SETTINGS))
-MESSAGE_SETTING: Final = register_type(ResourceType("message-setting", MessageSettingSchema, MESSAGE_SETTINGS))
+MESSAGE_SETTING: Final = register_type(
+    ResourceType("message-setting", MessageSettingSchema, MESSAGE_SETTINGS, joins=(MessageSettings.declared,))
+)
 ACTIVITY: Final = register_type(ResourceType("activity", ActivitySchema, ACTIVITIES))
