@@ -11,7 +11,7 @@ import sys
 import time
 
 from benchmarks import drain, inbox, memory, overhead
-from benchmarks.peers import claiming, draining, handover, queueing
+from benchmarks.peers import claiming, draining, handover, inboxes, queueing
 from benchmarks.peers.environment import PeerError
 from benchmarks.peers.scale import is_quick
 from benchmarks.quote import quote
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "claiming": claiming.run,
     "memory": memory.run,
     "inbox": inbox.run,
+    "inboxes": inboxes.run,
     "overhead": overhead.run,
 }
 

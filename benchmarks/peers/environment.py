@@ -1,6 +1,6 @@
-"""The peer's virtual environment: of its own, so that Django and its friends never become requirements of ours.
+"""The peers' virtual environments: of their own, so that Django and its friends never become requirements of ours.
 
-It is made once, in the user's cache folder, from pinned versions and the user's own package index.
+Each is made once, in the user's cache folder, from pinned versions and the user's own package index.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-# What was the newest when this was written, for every Python that we run on; psycopg2 is the version of ours.
-PINS: Final = (
-    "Django==5.2.19",
-    "asgiref==3.13.0",
-    "django-post-office==3.12.0",
-    "nh3==0.3.8",
-    "psycopg2-binary==2.9.13",
-    "sqlparse==0.6.1",
+# What was the newest when this was written, for every Python that we run on; psycopg2 and gunicorn are of our versions.
+_DJANGO: Final = ("Django==5.2.19", "asgiref==3.13.0", "psycopg2-binary==2.9.13", "sqlparse==0.6.1")
+POST_OFFICE: Final = (*_DJANGO, "django-post-office==3.12.0", "nh3==0.3.8")
+NOTIFICATIONS: Final = (
+    *_DJANGO,
+    "django-notifications-community==1.12.3",
+    "gunicorn==27.0.1",
+    "packaging==26.3",
 )
 # A file in the folder that says that the installation came to its end.
 _COMPLETE: Final = "complete"
@@ -29,26 +29,26 @@ class PeerError(RuntimeError):
     """The peer cannot be had, or has failed; the message says what to do."""
 
 
-def folder() -> Path:
-    """Where the environment is: other pins or another Python make another one."""
+def folder(pins: tuple[str, ...]) -> Path:
+    """Where the environment of these packages is: other pins or another Python make another one."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    mark = hashlib.sha256("\n".join((sys.version, *PINS)).encode()).hexdigest()[:12]
+    mark = hashlib.sha256("\n".join((sys.version, *pins)).encode()).hexdigest()[:12]
     return cache / "usher-benchmarks" / f"peers-{mark}"
 
 
-def peer_python() -> Path:
-    """The interpreter of the environment, which is made first if it is not there.
+def peer_python(pins: tuple[str, ...]) -> Path:
+    """The interpreter of the environment of these packages, which is made first if it is not there.
 
     Raises:
         PeerError: a package could not be installed.
     """
-    place = folder()
+    place = folder(pins)
     python = place / "bin" / "python"
     if (place / _COMPLETE).exists() and python.exists():
         return python
     print(f"  making the peer's virtual environment in {place} …", flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(place)])
-    for pin in PINS:
+    for pin in pins:
         print(f"  installing {pin} …", flush=True)
         _run([str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", pin])
     (place / _COMPLETE).touch()

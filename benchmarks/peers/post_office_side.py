@@ -1,39 +1,31 @@
 """The peer's side, run by the interpreter of its own environment: django-post-office, driven line by line.
 
-Every line on stdin is a JSON object, `{"do": NAME, …}`; its answer is one on stdout. It imports nothing of ours.
+It imports nothing of ours but what the sides share.
 The database is in DATABASE_URL, not in the arguments: a password is in it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import django
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
+sys.path.append(str(Path(__file__).parent))
+from django_side import answer, database
+
 
 def configure() -> None:
     """What a project that uses post-office sets; its own settings come with each drain."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname,
-        "PORT": parts.port,
-    }
     settings.configure(
-        DATABASES={"default": database},
+        DATABASES={"default": database()},
         INSTALLED_APPS=["post_office"],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         DEFAULT_FROM_EMAIL="Usher <noreply@example.org>",
@@ -129,17 +121,6 @@ def _vacuum() -> None:
         cursor.execute("VACUUM ANALYZE post_office_email")
 
 
-COMMANDS = {"template": template, "queue": queue, "drain": drain}
-
-
-def main() -> None:
-    """Answer until stdin ends."""
-    configure()
-    print(json.dumps({"ready": django.get_version()}), flush=True)
-    for line in sys.stdin:
-        values = json.loads(line)
-        print(json.dumps(COMMANDS[values.pop("do")](**values)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    configure()
+    answer({"template": template, "queue": queue, "drain": drain})
