@@ -30,7 +30,13 @@ def make_celery(app: Flask) -> Celery:
                 return self.run(*args, **kwargs)
 
     config: Config = app.config["USHER"]
-    tasks = ["app.delivery.tasks", "app.happenings.tasks", "app.periodic.tasks", "app.transfers.tasks"]
+    tasks = [
+        "app.delivery.tasks",
+        "app.delivery.channels.tasks",
+        "app.happenings.tasks",
+        "app.periodic.tasks",
+        "app.transfers.tasks",
+    ]
     celery = Celery("usher", task_cls=ContextTask, include=tasks)
     celery.conf.update(
         broker_url=config.redis_url,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import OperationalError
 
 # Seconds that a claim holds without a sign of life, unless MAIL_LEASE_SECONDS says otherwise.
@@ -27,12 +27,19 @@ class Lease:
 
     `holds` is by this process's own clock, and earlier than the database's: a process that was stopped and wakes up
     too late sees that it must not send.
+
+    Args:
+        engine: the database.
+        claim: the claim's name.
+        seconds: how long it holds without a sign of life.
+        renewal: the statement that shows one; of mails, unless the claim is on something else.
     """
 
-    def __init__(self, engine: Engine, claim: str, seconds: float = LEASE) -> None:
+    def __init__(self, engine: Engine, claim: str, seconds: float = LEASE, renewal: TextClause = RENEW) -> None:
         self.claim = claim
         self.renew_every = seconds / _SIGNS
         self._engine = engine
+        self._renewal = renewal
         self._seconds = seconds
         self._until = time.monotonic() + seconds - self.renew_every
 
@@ -55,7 +62,7 @@ class Lease:
         asked_at = time.monotonic()
         with suppress(OperationalError), self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(
-                RENEW, {"claim": self.claim, "lease": self._seconds}
+                self._renewal, {"claim": self.claim, "lease": self._seconds}
             )
             self._until = asked_at + self._seconds - self.renew_every
 

@@ -15,13 +15,13 @@ from app.api.helpers.log import forget_activities, write_activities
 from app.api.helpers.notification import forget_happenings
 from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_queued
 from app.api.helpers.settings import forget_settings
-from app.delivery.handover import DELIVER, TRANSFER, ask_to_drain, hand_over
+from app.delivery.handover import CHANNELS, DELIVER, TRANSFER, ask_to_drain, hand_over
 from app.inbox.changes import forget_changes, note_objects, take_changes
-from app.models import Mail, Transfer
+from app.models import ChannelMessage, Mail, Transfer
 from app.models.mail import BULK, SCHEDULED
 
 # The tables whose new rows are work for the workers, each with its task.
-_TASKS: Final[dict[type, str]] = {Mail: DELIVER, Transfer: TRANSFER}
+_TASKS: Final[dict[type, str]] = {Mail: DELIVER, Transfer: TRANSFER, ChannelMessage: CHANNELS}
 # More bulk mails of one transaction are not handed over by their ids: the workers are asked to look for themselves.
 _MAX_BULK_IDS: Final = 100
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.delivery.celery_app import SWEEP_INTERVAL
+from app.delivery.channels.tasks import sweep_messages
 from app.delivery.claims import BATCH
 from app.delivery.inbound.record import join_pending
 from app.delivery.recovery import give_up_late, recover_lost, try_doubtful_again
@@ -74,6 +75,7 @@ def sweep() -> None:
         limit = DRAINS_PER_SWEEP * BATCH
         age = 0.0 if lost.back or again else SWEEP_INTERVAL / 5
         due = connection.execute(COUNT_DUE, {"age": age, "limit": limit}).scalar_one()
+        sweep_messages(connection, SWEEP_INTERVAL)
     if lost.doubtful or lost.back:
         log.warning(
             "Workers ended before their mails: %d mails go back into the queue, of %d nobody knows whether they left.",

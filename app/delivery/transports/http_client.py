@@ -35,10 +35,12 @@ class Exchange:
         is_new: whether a connection was opened for it.
         is_given: whether all of the request was given to the system: from then on the server may have acted on it.
         error: what broke, as the system said it; None if the server just ended the connection.
+        allow_private: whether the host may be in a network that is not the public Internet.
     """
 
     connect_seconds: float
     seconds: float
+    allow_private: bool = True
     is_new: bool = False
     is_given: bool = False
     error: Exception | None = None
@@ -100,7 +102,7 @@ def new_session(context: ssl.SSLContext) -> requests.Session:
     """
     session = _Session()
     session.trust_env = False
-    adapter = _Adapter(context)
+    adapter = TimedAdapter(context)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     # So that the bounds hold for what arrives, and not for what it unpacks to.
@@ -127,24 +129,32 @@ def get(session: requests.Session, url: str, exchange: Exchange, auth: requests.
 
 
 def _ask(session: requests.Session, method: str, url: str, exchange: Exchange, **options: Any) -> Answer:
-    token = _exchange.set(exchange)
     try:
-        response = session.request(
-            method, url, timeout=exchange.connect_seconds, allow_redirects=False, stream=True, **options
-        )
-        try:
-            return Answer(response.status_code, response.headers, _read(response))
-        finally:
-            response.close()
+        with carried_by(exchange):
+            response = session.request(
+                method, url, timeout=exchange.connect_seconds, allow_redirects=False, stream=True, **options
+            )
+            try:
+                return Answer(response.status_code, response.headers, read_body(response))
+            finally:
+                response.close()
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         # Without a chain: what they say repeats the request's headers and URL.
         exchange.error = exchange.error or (error if isinstance(error, ValueError) else None)
         raise NoAnswerError(exchange.reason) from None
+
+
+@contextmanager
+def carried_by(exchange: Exchange) -> Iterator[None]:
+    """Let what is sent within, by a `TimedAdapter`, be this exchange."""
+    token = _exchange.set(exchange)
+    try:
+        yield
     finally:
         _exchange.reset(token)
 
 
-def _read(response: requests.Response) -> bytes:
+def read_body(response: requests.Response) -> bytes:
     """The beginning of the body; as much as came, if it broke off: the status has already said what counts."""
     body = b""
     try:
@@ -206,7 +216,7 @@ class _TimedConnection(HTTPConnection):
         exchange = _exchange.get()
         exchange.is_new = True
         seconds = min(exchange.connect_seconds, exchange.left())
-        sock = network.connect(self._dns_host, self.port, seconds, allow_private=True)
+        sock = network.connect(self._dns_host, self.port, seconds, allow_private=exchange.allow_private)
         # Otherwise the end of a request waits until the server has acknowledged what came before it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
@@ -240,11 +250,20 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TimedTlsConnection
 
 
-class _Adapter(HTTPAdapter):
-    def __init__(self, context: ssl.SSLContext) -> None:
+class TimedAdapter(HTTPAdapter):
+    """requests' own, whose connections keep to the exchange that they are opened for.
+
+    Args:
+        context: for TLS; None for requests' own, with the authorities that it brings.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._context = context
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **options)
+        """Make urllib3's pools, of connections that are timed."""
+        if self._context is not None:
+            options["ssl_context"] = self._context
+        super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

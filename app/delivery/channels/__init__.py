@@ -1,0 +1,1 @@
+"""SMS and chat: handing them to the services that carry them."""

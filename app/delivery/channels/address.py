@@ -1,0 +1,151 @@
+"""A service's address, an Apprise URL with `{to}` where the recipient belongs: which may be, and what is made of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from urllib.parse import quote
+
+from apprise import Apprise, AppriseAsset
+from apprise.apprise_attachment import AppriseAttachment
+from apprise.common import PersistentStoreMode
+from apprise.manager_plugins import NotificationManager
+from apprise.plugins.base import NotifyBase
+
+from app.delivery.channels.said import listening, without_secrets
+from app.models.event_type import CHAT, SMS
+
+PLACE: Final = "{to}"
+# What reaches this very machine.
+_LOCAL: Final = frozenset(
+    {"blink1", "dbus", "gio", "glib", "gnome", "growl", "kde", "macosx", "qt", "syslog", "windows"}
+)
+# What reads files of this machine: keys and subscriptions are named by a path.
+_FILES: Final = frozenset({"fcm", "vapid"})
+# What does not speak HTTP with `requests`, so that it could not be kept from private networks.
+_SOCKETS: Final = frozenset(
+    {
+        *("amqp", "amqps", "aprs", "deltachat", "deltachats", "irc", "ircs", "mqtt", "mqtts", "nostr"),
+        *("rsyslog", "smpp", "smpps", "xmpp", "xmpps"),
+    }
+)
+# Mail has its own way, with its own list of addresses that get none.
+_MAIL: Final = frozenset(
+    {
+        *("azure", "brevo", "groundmail", "mailersend", "mailgun", "mailto", "mailtos", "o365", "postmark", "resend"),
+        *("sendgrid", "sendpulse", "ses", "smtp2go", "sparkpost"),
+    }
+)
+REFUSED: Final = _LOCAL | _FILES | _SOCKETS | _MAIL
+
+# Recipients that an address is tried out with when it is written: one of these must do. The number is one that is
+# nobody's (555-0100 to 555-0199 in North America).
+_SAMPLES: Final = {
+    SMS: ("+12025550123",),
+    CHAT: ("123456789", "@somebody", "#somewhere", "somebody@example.org", "U0123456789", "+12025550123"),
+}
+_SCHEMA: Final = re.compile(r"([a-z0-9]+)://", re.IGNORECASE)
+_SECONDS: Final = 15.0
+
+
+class ServiceAddressError(ValueError):
+    """An address that cannot be a service's; the message says what to do, and repeats nothing of it."""
+
+
+class RecipientError(ValueError):
+    """A recipient whom the service's plugin does not take; the message is the plugin's."""
+
+
+def check_address(url: str, channel: str) -> None:
+    """See that an address can be used.
+
+    Args:
+        url: the Apprise URL.
+        channel: `sms` or `chat`.
+
+    Raises:
+        ServiceAddressError: it cannot.
+    """
+    schema = schema_of(url)
+    known: Any = NotificationManager()  # type: ignore[no-untyped-call]
+    if schema not in known or not known[schema].enabled:
+        raise ServiceAddressError(f"Apprise knows no service {schema}:// that could be used here.")
+    if schema in REFUSED:
+        raise ServiceAddressError(f"{schema}:// {_why_refused(schema)}, and is not taken.")
+    _check_place(url)
+    problems = [_problem(url, sample) for sample in _SAMPLES[channel]]
+    if all(problems):
+        raise ServiceAddressError(f"Apprise cannot use this address: {problems[0]}")
+
+
+def schema_of(url: str) -> str:
+    """What stands before `://`, in small letters.
+
+    Raises:
+        ServiceAddressError: nothing does.
+    """
+    match = _SCHEMA.match(url)
+    if match is None:
+        raise ServiceAddressError("This must be an Apprise URL, for example twilio://SID:TOKEN@FROM/{to}.")
+    return match[1].lower()
+
+
+def host_of(url: str) -> str | None:
+    """The host that an address names; None where the plugin knows by itself which one is asked.
+
+    Raises:
+        RecipientError: Apprise cannot use the address.
+    """
+    plugin = plugin_for(url, _SAMPLES[SMS][0])
+    templates: tuple[str, ...] = plugin.templates
+    names_host = any("{host}" in template for template in templates)
+    return plugin.host if names_host else None
+
+
+def plugin_for(url: str, recipient: str) -> NotifyBase:
+    """What Apprise makes of the address for a recipient. It talks to nobody yet.
+
+    Raises:
+        RecipientError: it makes nothing of it, or leaves the recipient out.
+    """
+    asset = AppriseAsset(
+        async_mode=False, http_redirects=False, storage_mode=PersistentStoreMode.MEMORY, service_timeout=0
+    )
+    filled = url.replace(PLACE, quote(recipient, safe=""))
+    with listening() as said:
+        plugin = Apprise.instantiate(filled, asset=asset)
+    words = without_secrets(" ".join(said), url, recipient)
+    # A plugin that drops a recipient may tell its sender instead.
+    if plugin is None or said:
+        raise RecipientError(words or "it is not complete.")
+    plugin.redirects = False
+    plugin.socket_read_timeout = min(plugin.socket_read_timeout, _SECONDS)
+    return plugin
+
+
+def _check_place(url: str) -> None:
+    if url.count(PLACE) != 1:
+        raise ServiceAddressError("Write {to}, once, where the recipient belongs.")
+    before = url.partition("://")[2].partition(PLACE)[0]
+    # Otherwise users could name the server, or the account, that everything goes to.
+    if not set(before) & set("/?"):
+        raise ServiceAddressError("Write {to} behind the host: in the path or the query.")
+
+
+def _problem(url: str, sample: str) -> str | None:
+    try:
+        plugin = plugin_for(url, sample)
+    except RecipientError as error:
+        return str(error)
+    template = getattr(plugin, "template", None)
+    if isinstance(template, AppriseAttachment) and len(template):
+        return "template= would read a file."
+    return None
+
+
+def _why_refused(schema: str) -> str:
+    if schema in _LOCAL:
+        return "reaches this machine itself"
+    if schema in _FILES:
+        return "reads files of this machine"
+    return "is for mail, which has its own settings" if schema in _MAIL else "does not speak HTTP"

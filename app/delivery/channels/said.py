@@ -1,0 +1,63 @@
+"""What Apprise says of a message: taken from its log, which goes nowhere else, and freed of the service's secrets."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from app.delivery.transports.base import clean_response
+
+MASK: Final = "***"
+# Apprise writes hosts, paths and recipients into its log, and at DEBUG whole addresses with their keys.
+_logger: Final = logging.getLogger("apprise")
+_logger.propagate = False
+_logger.setLevel(logging.WARNING)
+_logger.addHandler(logging.NullHandler())
+# Shorter pieces of an address are no secrets, and may be parts of any word.
+_SHORTEST: Final = 4
+_PIECES: Final = re.compile(r"[/:@?&=+,;#]+")
+
+
+class _Listener(logging.Handler):
+    """Keeps what one thread is told."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        if record.thread == self._thread:
+            self.lines.append(record.getMessage())
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """Collect the warnings and errors that Apprise logs within, in this thread."""
+    listener = _Listener()
+    _logger.addHandler(listener)
+    try:
+        yield listener.lines
+    finally:
+        _logger.removeHandler(listener)
+
+
+def without_secrets(text: str, url: str, recipient: str) -> str:
+    """A text on one line in which no piece of the service's address is left, but the recipient.
+
+    Args:
+        text: what was said.
+        url: the address, with `{to}`.
+        recipient: whom the message was for: an admin may know.
+    """
+    pieces = {piece for piece in _PIECES.split(url.partition("://")[2]) if len(piece) >= _SHORTEST and piece != "{to}"}
+    # The longest first, since one may be a part of another.
+    for piece in sorted(pieces, key=len, reverse=True):
+        if piece not in recipient:
+            text = text.replace(piece, MASK)
+    return clean_response(text)
