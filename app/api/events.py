@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.api.helpers.event_messages import tell_of_publishing
+from app.api.helpers.listens import end_listens_on
 from app.api.helpers.log import record_activity
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Forbidden, Unprocessable, explain
@@ -58,8 +59,9 @@ class EventDetail(DetailResource):
         check_manager(obj, viewer)
 
     def remove(self, obj: Event) -> None:
-        """Keep the row, for the logs that point to it; nobody sees it any more, and nobody is told of it."""
+        """Keep the row, for the logs that point to it; nobody sees it any more, is told of it, or follows it."""
         obj.deleted_at = utc_now()
+        end_listens_on(obj)
         record_activity("delete_event", event_id=obj.id)
 
 

@@ -26,6 +26,7 @@ from app.api.events import EventDetail, EventList
 from app.api.health import health, ready
 from app.api.jsonapi import idempotency
 from app.api.jsonapi.table import Permission, Route, register
+from app.api.listens import ListenDetail, ListenList
 from app.api.mail_batches import BatchMailList, MailBatchDetail, MailBatchList
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
 from app.api.mail_services import MailServiceDetail, MailServiceList
@@ -113,6 +114,10 @@ V1: Final = (
           can(GET=known, POST=admin_or_service(EVENT_TYPES_WRITE))),
     Route("event_type_detail", ["/event-types/<int:id>"], EventTypeDetail,
           can(GET=known, PATCH=admin, DELETE=admin)),
+    Route("listen_list", ["/users/<int:user_id>/listens"], ListenList,
+          can(GET=the_user_or_admin, POST=the_user)),
+    Route("listen_detail", ["/listens/<int:id>", "/users/<int:user_id>/listens/<int:id>"], ListenDetail,
+          can(GET=logged_in, DELETE=logged_in)),
     # --- events, speakers, sessions
     Route("event_list", ["/events"], EventList, can(GET=anyone, POST=verified)),
     Route("event_detail", ["/events/<int:event_id>"], EventDetail,

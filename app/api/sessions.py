@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, select
 
 from app.api.events import check_times
 from app.api.helpers.calendar_files import session_calendar
+from app.api.helpers.listens import end_listens_on
 from app.api.helpers.log import record_activity
 from app.api.helpers.mail import (
     Sending,
@@ -120,6 +121,7 @@ class SessionDetail(DetailResource):
     def remove(self, obj: Session) -> None:
         """Keep the row, for the notifications that link to it."""
         obj.deleted_at = utc_now()
+        end_listens_on(obj)
 
 
 def tell_of_proposal(session: Session) -> None:

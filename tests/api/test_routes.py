@@ -45,6 +45,12 @@ POST   /v1/event-types                                          401   403   403 
 GET    /v1/event-types/{event_type}                             401   200   200   200   200   200
 PATCH  /v1/event-types/{event_type}                             401   403   403   403   403   200
 DELETE /v1/event-types/{event_type}                             401   403   403   403   403   204
+GET    /v1/users/{user}/listens                                 401   403   403   200   403   200
+POST   /v1/users/{user}/listens                                 401   403   403   201   403   403
+GET    /v1/listens/{listen}                                     401   404   404   200   404   200
+DELETE /v1/listens/{listen}                                     401   404   404   204   404   403
+GET    /v1/users/{user}/listens/{listen}                        401   404   404   200   404   200
+DELETE /v1/users/{user}/listens/{listen}                        401   404   404   204   404   403
 GET    /v1/events                                               200   200   200   200   200   200
 POST   /v1/events                                               401   201   201   201   201   201
 GET    /v1/events/{event}                                       200   200   200   200   200   200
@@ -297,6 +303,8 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
             },
         },
     }
+    if row.method == "POST" and last == "listens":
+        return {"data": {"type": "listen", "attributes": {"event-type": "sessions.*"}}}
     return made.get(row.path, {}) if row.method == "POST" else {}
 
 
