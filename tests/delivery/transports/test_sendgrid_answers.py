@@ -236,7 +236,7 @@ def test_an_interrupted_mail_leaves_no_connection_behind(monkeypatch: pytest.Mon
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr("app.delivery.transports.http_client._read", interrupt)
+            patched.setattr("app.delivery.transports.http_client.read_body", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 transport.send(envelope())
         transport.send(envelope())
