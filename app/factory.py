@@ -8,6 +8,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.api import unchanged
 from app.api.jsonapi import errors
 from app.api.routes import init_app as add_routes
 from app.auth import limits, login
@@ -39,6 +40,7 @@ def build(config: Config | None = None) -> Flask:
         init_outbox(db.session)
     make_celery(app)
     errors.init_app(app)
+    unchanged.init_app(app)
     login.init_app(app)
     limits.init_app(app)
     frame.init_app(app)

@@ -79,7 +79,7 @@ def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None
         newest = mine.get(inbox).json["data"][0]
         named = {"data": [{"type": "notification", "id": newest["id"], "attributes": {"is-read": True}}]}
         assert mine.patch(inbox, named).status_code == 200
-        assert mine.patch(inbox, {"meta": {"is-read": False}}).json["meta"]["unread-count"] == counted["count"]
+        assert mine.patch(inbox, {"meta": {"is-read": False}}).json["meta"]["unread-count"] == "99+"
         read_all = {"meta": {"is-read": True, "received-before": "2100-01-01T00:00:00Z"}}
         assert mine.patch(inbox, read_all).json["meta"]["unread-count"] == 0
         path = f"/v1/notifications/{newest['id']}"

@@ -13,17 +13,13 @@ from app.api.jsonapi.errors import NotFound, Unprocessable
 from app.api.jsonapi.fields import Timestamp
 from app.api.schema.notifications import NotificationSchema
 from app.inbox.changes import READ, RESYNC, note_change
+from app.inbox.unread import inbox
 from app.models import Notification, db
 
 # Notifications that one request marks at most when it names each.
 MAX_MARKED: Final = 1000
 # Of so many of them whoever shows the inbox is told one by one.
 MAX_TOLD: Final = 20
-
-
-def inbox(user_id: int) -> ColumnElement[bool]:
-    """A user's notifications without those that he has removed, as the indexes of the table know them."""
-    return and_(Notification.user_id == user_id, Notification.deleted_at.is_(None))
 
 
 def mark_named(user_id: int) -> int:

@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.document import read_json
 from app.api.jsonapi.errors import BadRequest, Forbidden
 from app.api.jsonapi.idempotency import commit_with
+from app.api.jsonapi.query import Query
 from app.api.jsonapi.relationships import RelationshipResource
 from app.api.jsonapi.resources import DetailResource, ListResource
 from app.api.jsonapi.response import document_response
-from app.api.marks import inbox, mark_all, mark_named
+from app.api.marks import mark_all, mark_named
 from app.api.schema.notifications import NOTIFICATION
 from app.api.schema.users import USER
+from app.api.unchanged import known_version, with_validators
 from app.api.viewer import Viewer, current_viewer
+from app.inbox.unread import inbox, unread_count
+from app.inbox.versions import store
 from app.models import Notification, db
 from app.models.base import utc_now
 
@@ -39,6 +43,16 @@ class NotificationList(ListResource):
         user_id = view_kwargs["user_id"]
         _require_user(user_id, viewer)
         return inbox(user_id)
+
+    def get(self, **view_kwargs: Any) -> Response:
+        """A page; 304 if it is the one that the client has was answered before (see `app/api/unchanged.py`)."""
+        return with_validators(super().get(**view_kwargs), self.query(many=True))
+
+    def count_rows(self, statement: Select[int], query: Query, view_kwargs: Mapping[str, Any]) -> int:
+        """How many there are: of the whole inbox it is counted once for each of its versions."""
+        if query.filters:
+            return super().count_rows(statement, query, view_kwargs)
+        return _count_once(view_kwargs["user_id"], statement)
 
     def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
         """Every answer carries the number for the badge."""
@@ -84,14 +98,19 @@ class NotificationUser(RelationshipResource):
 def notification_count(user_id: int) -> Response:
     """How many there are, and how many are unread."""
     _require_user(user_id, current_viewer())
-    count = db.session.scalar(select(func.count()).select_from(Notification).where(inbox(user_id)))
-    return document_response({"meta": {"count": count, "unread-count": unread_count(user_id)}})
+    count = _count_once(user_id, select(func.count()).select_from(Notification).where(inbox(user_id)))
+    return with_validators(document_response({"meta": {"count": count, "unread-count": unread_count(user_id)}}))
 
 
-def unread_count(user_id: int) -> int:
-    """How many are unread: counted in an index that has only those."""
-    statement = select(func.count()).select_from(Notification).where(inbox(user_id), ~Notification.is_read)
-    return db.session.scalar(statement) or 0
+def _count_once(user_id: int, statement: Select[int]) -> int:
+    """The number of a user's notifications: as Redis has it for this version of the inbox, else counted and kept."""
+    version = known_version(user_id)
+    if version is not None and version.count is not None:
+        return version.count
+    count = db.session.scalar(statement) or 0
+    if version is not None:
+        store().keep_count(version, count)
+    return count
 
 
 def _require_user(user_id: int, viewer: Viewer) -> None:

@@ -34,11 +34,16 @@ def read_viewer(header: str | None) -> Viewer:
     """
     if not header:
         return ANONYMOUS
-    scheme, _, token = header.strip().partition(" ")
-    if scheme.lower() not in SCHEMES or not token.strip():
+    token = token_in(header)
+    if token is None:
         raise Unauthorized("The Authorization header must be: JWT <token>.")
-    token = token.strip()
     try:
         return Viewer(service=service_of(token)) if is_service_token(token) else Viewer(user_of(token))
     except TokenError as error:
         raise Unauthorized(str(error)) from error
+
+
+def token_in(header: str) -> str | None:
+    """The token in an `Authorization` header; None if it is of another scheme, or empty."""
+    scheme, _, token = header.strip().partition(" ")
+    return token.strip() or None if scheme.lower() in SCHEMES else None

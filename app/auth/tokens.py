@@ -47,15 +47,25 @@ def user_of(token: str) -> User:
     Raises:
         TokenError: it is not one of ours, has expired, or was ended by a change of password.
     """
+    user_id, version = read_login_token(token)
+    user = db.session.get(User, user_id) if user_id is not None else None
+    if user is None or user.deleted_at is not None or version != user.token_version:
+        raise TokenError("The token is no longer valid: log in again.")
+    return user
+
+
+def read_login_token(token: str) -> tuple[int | None, int | None]:
+    """Whose a login token is, and his `token_version` when it was given out; that it still counts is another question.
+
+    Raises:
+        TokenError: it is not one of ours, or has expired.
+    """
     try:
         claims: dict[str, Any] = decode_token(token)
     except (PyJWTError, JWTExtendedException, ValueError, UnicodeError) as error:
         raise TokenError("The token is not valid or has expired: log in again.") from error
-    identity = claims.get("identity")
-    user = db.session.get(User, identity) if isinstance(identity, int) else None
-    if user is None or user.deleted_at is not None or claims.get("ver") != user.token_version:
-        raise TokenError("The token is no longer valid: log in again.")
-    return user
+    user_id, version = claims.get("identity"), claims.get("ver")
+    return (user_id if isinstance(user_id, int) else None), version
 
 
 def link_token(user: User, purpose: str) -> str:

@@ -17,6 +17,7 @@ from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_
 from app.api.helpers.settings import forget_settings
 from app.delivery.handover import CHANNELS, DELIVER, TRANSFER, ask_to_drain, hand_over
 from app.inbox.changes import forget_changes, note_objects, take_changes
+from app.inbox.versions import forget_versions, hold_versions, note_ended_logins, release_versions
 from app.models import ChannelMessage, Mail, Transfer
 from app.models.mail import BULK, SCHEDULED
 
@@ -47,16 +48,21 @@ def _remember(session: Session, _context: UOWTransaction) -> None:
             is_bulk = isinstance(row, Mail) and row.lane == BULK
             remember_queued(session, _TASKS[type(row)], (row.id,), is_bulk=is_bulk)
     note_objects(session)
+    note_ended_logins(session)
 
 
 def _before_commit(session: Session) -> None:
     if not session.in_nested_transaction():
         write_activities(session)
+        # What is still to be flushed may change inboxes, which the last step before the commit has to know.
+        session.flush()
+        hold_versions(session)
 
 
 def _after_commit(session: Session) -> None:
     if session.in_nested_transaction():
         return  # a savepoint was released: the promise is not made yet
+    release_versions(session)
     queued = take_queued(session)
     take_changes(session)
     forget_settings()
@@ -85,4 +91,5 @@ def _after_rollback(session: Session, previous: Any) -> None:
     forget_changes(session, savepoint)
     forget_happenings()
     if savepoint is None:
+        forget_versions(session)
         forget_settings()

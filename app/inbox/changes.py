@@ -67,6 +67,9 @@ def note_objects(session: Session) -> None:
                 note_change(session, REMOVED, (row.user_id,), (row.id,))
             elif state.attrs.is_read.history.has_changes():
                 note_change(session, READ, (row.user_id,), (row.id,))
+    for row in session.deleted:
+        if isinstance(row, Notification):
+            note_change(session, REMOVED, (row.user_id,), (row.id,))
 
 
 def noted_changes(session: Session) -> list[Change]:

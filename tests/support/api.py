@@ -29,6 +29,10 @@ class Api:
         named = {name.replace("__", "-"): value for name, value in query.items()}
         return self._open("GET", path, query_string=named or None)
 
+    def get_if_new(self, path: str, etag: str, accept: str = MEDIA_TYPE) -> TestResponse:
+        """GET what the client does not have yet, as it is known by its ETag."""
+        return self._open("GET", path, more={"If-None-Match": etag, "Accept": accept})
+
     def post(self, path: str, body: Any) -> TestResponse:
         return self._open("POST", path, json=body)
 
@@ -51,7 +55,7 @@ class Api:
         return self.patch(path, {"data": {"type": type_, "id": str(id_), "attributes": named}})
 
     def _open(self, method: str, path: str, **options: Any) -> TestResponse:
-        headers = {"Accept": MEDIA_TYPE}
+        headers = {"Accept": MEDIA_TYPE, **options.pop("more", {})}
         if self.token:
             headers["Authorization"] = f"JWT {self.token}"
         if "json" in options:

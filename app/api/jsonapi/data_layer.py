@@ -59,7 +59,14 @@ class DataLayer(SqlalchemyDataLayer):
         Raises:
             BadRequest: the query sorts or filters by what the caller cannot know of.
         """
-        return load_page(self.resource_type, self.viewer, qs, [*self.conditions(view_kwargs), *(filters or ())])
+        conditions = [*self.conditions(view_kwargs), *(filters or ())]
+        return load_page(
+            self.resource_type,
+            self.viewer,
+            qs,
+            conditions,
+            lambda statement: self.resource.count_rows(statement, qs, view_kwargs),
+        )
 
     def get_object(self, view_kwargs: Mapping[str, Any], qs: Query | None = None, *, lock: bool = False) -> Any:  # noqa: ARG002 - the library's signature
         """The row at this address; with `lock` no other transaction changes it until this one ends.

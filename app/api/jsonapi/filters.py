@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,14 +22,13 @@ from app.api.jsonapi.operators import (
     check_pattern,
     convert,
 )
-from app.api.jsonapi.query import FilterNode
+from app.api.jsonapi.query import STEP, FilterNode
 from app.api.jsonapi.schema import underscore
 from app.api.viewer import Viewer
 
 MAX_DEPTH: Final = 5
 MAX_NODES: Final = 50
 _LEAF: Final = frozenset({"name", "op", "val", "field"})
-_STEP: Final = re.compile(r"\.|__")
 
 
 class FilterError(ValueError):
@@ -77,7 +75,7 @@ class _Compiler:
         name, operator = node.get("name"), node.get("op")
         if not isinstance(name, str) or not isinstance(operator, str):
             raise FilterError("each condition needs a name and an op, both text")
-        first, *rest = _STEP.split(name, maxsplit=1)
+        first, *rest = STEP.split(name, maxsplit=1)
         if rest:
             return self.relation(underscore(first), {**node, "name": rest[0]}, depth)
         if operator in RELATIONS:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from app.api.jsonapi.access import ResourceType
 from app.api.jsonapi.columns import sort_column
@@ -16,11 +16,23 @@ from app.api.jsonapi.query import Query
 from app.api.viewer import Viewer
 from app.models import db
 
+CountRows = Callable[[Select[int]], int]
+
+
+def _ask(statement: Select[int]) -> int:
+    return db.session.scalar(statement) or 0
+
 
 def load_page(
-    resource_type: ResourceType, viewer: Viewer, query: Query, conditions: Sequence[ColumnElement[bool]]
+    resource_type: ResourceType,
+    viewer: Viewer,
+    query: Query,
+    conditions: Sequence[ColumnElement[bool]],
+    count_rows: CountRows = _ask,
 ) -> tuple[int, list[Any]]:
     """How many rows fulfil the conditions and the query's filters, and those of its page.
+
+    `count_rows` counts them where the page does not tell; by default the database does.
 
     Raises:
         BadRequest: the query sorts or filters by what the caller cannot know of.
@@ -35,14 +47,10 @@ def load_page(
         .options(*load_options(resource_type))
     )
     rows = list(db.session.scalars(statement))
-    return _count(resource_type, where, query, len(rows)), rows
-
-
-def _count(resource_type: ResourceType, where: Sequence[ColumnElement[bool]], query: Query, found: int) -> int:
-    """The number of all rows; a page that is not full tells it without another query."""
-    if found < query.page_size and (found or query.offset == 0):
-        return query.offset + found
-    return db.session.scalar(select(func.count()).select_from(resource_type.model).where(*where)) or 0
+    # A page that is not full tells the number of all rows without another query.
+    if len(rows) < query.page_size and (rows or query.offset == 0):
+        return query.offset + len(rows), rows
+    return count_rows(select(func.count()).select_from(resource_type.model).where(*where)), rows
 
 
 def _order(resource_type: ResourceType, viewer: Viewer, query: Query) -> list[ColumnElement[Any]]:

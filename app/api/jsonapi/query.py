@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from app.api.jsonapi.access import ResourceType, find_type
 from app.api.jsonapi.exceptions import BadRequest
 from app.api.jsonapi.jsontext import MAX_BIGINT, JsonTextError, is_storable, loads
+from app.api.jsonapi.operators import RELATIONS
 from app.api.jsonapi.schema import underscore
 
 PAGE_SIZE: Final = 20
@@ -23,6 +24,8 @@ MAX_INCLUDE_DEPTH: Final = 2
 MAX_SORT: Final = 5
 MAX_FILTER_LENGTH: Final = 4096
 
+# Between the names of a path: `user.email`, `user__email`.
+STEP: Final = re.compile(r"\.|__")
 _MEMBER: Final = re.compile(r"(fields|filter)\[([^\[\]]+)\]")
 _NUMBER: Final = re.compile(r"[0-9]{1,19}")
 _LIST_ONLY: Final = ("page[number]", "page[size]", "sort", "filter")
@@ -66,6 +69,12 @@ class Query:
     filters: tuple[FilterNode, ...] = ()
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     include: tuple[Path, ...] = ()
+
+    @property
+    def is_of_one_type(self) -> bool:
+        """Whether the answer depends on nothing but rows of the list itself: no relationship is followed."""
+        is_sorted_by_own = all(len(key.path) == 1 for key in self.sort)
+        return not self.include and is_sorted_by_own and all(_is_about_own(each.node) for each in self.filters)
 
     @property
     def offset(self) -> int:
@@ -127,6 +136,18 @@ def _given(arguments: MultiDict[str, str], *, many: bool) -> dict[str, str]:
 
 def _printable(name: str) -> str:
     return name.encode("ascii", "backslashreplace").decode()[:100]
+
+
+def _is_about_own(node: Any) -> bool:
+    """Whether a condition is about attributes of the list's own type, as far as its shape tells."""
+    if isinstance(node, list):
+        return all(_is_about_own(each) for each in node)
+    if not isinstance(node, dict):
+        return True
+    name, operator = node.get("name", ""), node.get("op")
+    if operator in RELATIONS or (isinstance(name, str) and STEP.search(name)):
+        return False
+    return all(_is_about_own(node[key]) for key in ("and", "or", "not") if key in node)
 
 
 def _number(given: Mapping[str, str], name: str, default: int, maximum: int) -> int:

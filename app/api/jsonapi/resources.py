@@ -9,7 +9,7 @@ from flask import Response, request
 from flask_rest_jsonapi_next import ResourceDetail, ResourceList
 from flask_rest_jsonapi_next.decorators import check_headers
 from flask_rest_jsonapi_next.resource import Resource as LibraryResource
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select
 
 from app.api.jsonapi.access import ResourceType
 from app.api.jsonapi.compound import collection_document, single_document
@@ -88,6 +88,10 @@ class Resource(LibraryResource):
 
     def after_delete(self, obj: Any, viewer: Viewer) -> None:
         """Do what follows from a deletion."""
+
+    def count_rows(self, statement: Select[int], query: Query, view_kwargs: Mapping[str, Any]) -> int:  # noqa: ARG002
+        """How many rows a list has on all its pages, where the page itself does not tell."""
+        return db.session.scalar(statement) or 0
 
     def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002
         """What `meta` of a list has besides `count`."""

@@ -24,6 +24,7 @@ TIMEOUT: Final = 0.5
 PAUSE: Final = 5.0
 # Seconds between two lines in the log that say that it is away.
 LOG_EVERY: Final = 60.0
+_CONSEQUENCE: Final = "no circuit breaker stops a mail, and each process counts its rates alone"
 
 
 def connect(url: str) -> redis.Redis:
@@ -43,10 +44,14 @@ class SharedRedis:
     Args:
         client: made by `connect`, so that it answers with text and soon.
         clock: seconds that only grow, for the pauses.
+        consequence: what that it is away means, for the log.
     """
 
-    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: redis.Redis, clock: Callable[[], float] = time.monotonic, consequence: str = _CONSEQUENCE
+    ) -> None:
         self.client = client
+        self._consequence = consequence
         self._clock = clock
         self._away_until: float | None = None
         self._silent_until: float | None = None
@@ -62,7 +67,7 @@ class SharedRedis:
             return None
         if self._away_until is not None:
             self._away_until = self._silent_until = None
-            log.info("Redis is back: circuit breakers and rates are shared again.")
+            log.info("Redis is back.")
         return answer
 
     def forget_outage(self) -> None:
@@ -74,11 +79,7 @@ class SharedRedis:
         self._away_until = now + PAUSE
         if self._silent_until is None or now >= self._silent_until:
             self._silent_until = now + LOG_EVERY
-            log.warning(
-                "Redis gives no answer (%s): until it is back, no circuit breaker stops a mail, and each process"
-                " counts its rates alone.",
-                type(error).__name__,
-            )
+            log.warning("Redis gives no answer (%s): until it is back, %s.", type(error).__name__, self._consequence)
 
 
 @cache

@@ -1,0 +1,90 @@
+"""304 for an inbox that has not changed: answered from the versions in Redis, without asking the database.
+
+Only a user's own list and count have an ETag. It stands for everything that the answer depends on: who asks and with
+which generation of tokens, the versions of the inbox (see `app/inbox/versions.py`), and the address with its query.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Flask, Response, g, request
+
+from app.api.jsonapi.negotiation import accepts
+from app.api.jsonapi.query import Query
+from app.auth.login import token_in
+from app.auth.tokens import TokenError, read_login_token
+from app.inbox.store import Version
+from app.inbox.versions import store
+
+ENDPOINTS: Final = frozenset({"v1.notification_list", "v1.notification_count"})
+# Goes up when the same rows make another document than before.
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the inbox that this request asks for, from before the database was asked."""
+
+    version: Version
+    etag: str
+
+
+def init_app(app: Flask) -> None:
+    """Look at every request before anything else does: the login would ask the database."""
+    app.before_request(_not_modified)
+
+
+def known_version(user_id: int) -> Version | None:
+    """The version of the caller's own inbox as it was before this request read any of it."""
+    known: Known | None = g.get("inbox")
+    return known.version if known is not None and known.version.user_id == user_id else None
+
+
+def with_validators(response: Response, query: Query | None = None) -> Response:
+    """The answer with its ETag, if what it depends on is all in the version, and with how it may be kept."""
+    known: Known | None = g.get("inbox")
+    if known is not None and (query is None or query.is_of_one_type):
+        response.set_etag(known.etag, weak=True)
+    return _private(response)
+
+
+def _not_modified() -> Response | None:
+    g.inbox = None
+    is_asked = request.method in ("GET", "HEAD") and request.endpoint in ENDPOINTS
+    if not is_asked or request.routing_exception is not None:
+        return None
+    g.inbox = _known()
+    if g.inbox is None or not request.if_none_match.contains_weak(g.inbox.etag):
+        return None
+    if not accepts(request.headers.get("Accept", "")):
+        return None  # will be refused
+    response = Response(status=304)
+    del response.headers["Content-Type"]
+    response.set_etag(g.inbox.etag, weak=True)
+    return _private(response)
+
+
+def _known() -> Known | None:
+    """The version, for the owner with a token that is not forged or expired; whether it was ended is the login's."""
+    token = token_in(request.headers.get("Authorization", ""))
+    try:
+        user_id, generation = read_login_token(token) if token else (None, None)
+    except TokenError:
+        return None
+    if user_id is None or user_id != (request.view_args or {}).get("user_id"):
+        return None
+    version = store().read(user_id)
+    if version is None:
+        return None
+    address = (request.script_root, request.path, request.query_string)
+    parts = (_FORMAT, user_id, generation, version.of_all, version.own, *address)
+    return Known(version, hashlib.sha256(repr(parts).encode()).hexdigest()[:32])
+
+
+def _private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.update(("Accept", "Authorization"))
+    return response

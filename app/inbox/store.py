@@ -1,0 +1,162 @@
+"""The versions of inboxes as Redis keeps them: which there is, who is about to change one, and how many rows it has.
+
+Each step is one script, so that it is one round trip and nothing comes between its parts. What the steps guarantee
+together is in `app/inbox/versions.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import redis
+
+from app.delivery.services.shared_redis import SharedRedis, connect
+
+# Seconds for which a version counts, from when it was made: whatever goes wrong, no answer is older than this.
+LIFE: Final = 60.0
+# Seconds for which a writer that was not heard from again keeps others from giving versions.
+HOLD: Final = 30.0
+# A change of more inboxes than this is one of all: a message to a million people is not two million commands.
+MANY: Final = 200
+# Whose version stands for all inboxes.
+ALL: Final = "all"
+
+_CONSEQUENCE: Final = "inboxes are read from the database each time"
+
+# KEYS: of all and of one the version, the writers. ARGV: two new versions, milliseconds to live.
+_READ: Final = """
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+for index = 2, 4, 2 do
+  if redis.call('EXISTS', KEYS[index]) == 1 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[index], '-inf', ms)
+    if redis.call('ZCARD', KEYS[index]) > 0 then return false end
+  end
+end
+local versions = {}
+for index = 1, 3, 2 do
+  local version = redis.call('HGET', KEYS[index], 'version')
+  if not version then
+    version = ARGV[(index + 1) / 2]
+    redis.call('HSET', KEYS[index], 'version', version)
+    redis.call('PEXPIRE', KEYS[index], ARGV[3])
+  end
+  versions[#versions + 1] = version
+end
+local count = redis.call('HMGET', KEYS[3], 'count', 'count-of')
+if count[2] ~= versions[1] then count[1] = false end
+return {versions[1], versions[2], count[1]}
+"""
+# KEYS: of all and of one the version. ARGV: the versions that were read, the number.
+_COUNT: Final = """
+if redis.call('HGET', KEYS[1], 'version') == ARGV[1] and redis.call('HGET', KEYS[2], 'version') == ARGV[2] then
+  redis.call('HSET', KEYS[2], 'count', ARGV[3], 'count-of', ARGV[1])
+end
+"""
+# KEYS: the version and the writers of each. ARGV: the writer's name, milliseconds that he is waited for.
+_HOLD: Final = """
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+for index = 1, #KEYS, 2 do
+  redis.call('DEL', KEYS[index])
+  redis.call('ZADD', KEYS[index + 1], ms + ARGV[2], ARGV[1])
+  redis.call('PEXPIRE', KEYS[index + 1], ARGV[2])
+end
+"""
+# KEYS: the same. ARGV: the writer's name.
+_RELEASE: Final = """
+for index = 1, #KEYS, 2 do
+  redis.call('DEL', KEYS[index])
+  redis.call('ZREM', KEYS[index + 1], ARGV[1])
+end
+"""
+
+
+@dataclass(frozen=True)
+class Version:
+    """What an inbox's content can be known by.
+
+    Attributes:
+        user_id: whose inbox.
+        of_all: the version that changes with what many are told.
+        own: the version that changes with this inbox.
+        count: how many notifications the inbox has; None where it was not counted yet.
+    """
+
+    user_id: int
+    of_all: str
+    own: str
+    count: int | None
+
+
+class Store:
+    """Redis as far as inboxes are concerned; it may be away, and then no answer is known by a version.
+
+    Args:
+        shared: the connection.
+    """
+
+    def __init__(self, shared: SharedRedis) -> None:
+        self.shared = shared
+        self._read, self._count, self._hold, self._release = (
+            shared.client.register_script(text) for text in (_READ, _COUNT, _HOLD, _RELEASE)
+        )
+        self._has_missed = False
+
+    def read(self, user_id: int) -> Version | None:
+        """The present version of a user's inbox, made if there is none; None while somebody is about to change it."""
+        fresh: list[str | int] = [secrets.token_hex(16), secrets.token_hex(16), _milliseconds(LIFE)]
+        found = self._ask(lambda client: self._read(_keys(ALL, user_id), fresh, client))
+        if not found:
+            return None
+        of_all, own, count = found
+        return Version(user_id, of_all, own, None if count is None else int(count))
+
+    def keep_count(self, version: Version, count: int) -> None:
+        """Keep how many notifications there were at this version; dropped if it is past."""
+        keys = [_version(ALL), _version(version.user_id)]
+        self._ask(lambda client: self._count(keys, [version.of_all, version.own, count], client))
+
+    def hold(self, writer: str, owners: Sequence[int | str]) -> bool:
+        """End these versions and let none be made before `release`; False if Redis was not reached."""
+        args: list[str | int] = [writer, _milliseconds(HOLD)]
+        return self._ask(lambda client: self._hold(_keys(*owners), args, client) or True) is True
+
+    def release(self, writer: str, owners: Sequence[int | str]) -> bool:
+        """End them once more, and let new ones be made; False if Redis was not reached."""
+        return self._ask(lambda client: self._release(_keys(*owners), [writer], client) or True) is True
+
+    def miss(self) -> None:
+        """Note that a change went unnoticed while Redis was away: all versions end before this process asks again."""
+        self._has_missed = True
+
+    def _ask(self, question: Callable[[redis.Redis], Any]) -> Any:
+        if self._has_missed:
+            # Before the deletion: what is missed by another thread during it is noted once more.
+            self._has_missed = False
+            if self.shared.ask(lambda client: client.delete(_version(ALL))) is None:
+                self._has_missed = True
+                return None
+        return self.shared.ask(question)
+
+
+@cache
+def inbox_store(url: str) -> Store:
+    """This process's; its connection is made anew in a process that was forked."""
+    return Store(SharedRedis(connect(url), consequence=_CONSEQUENCE))
+
+
+def _version(owner: int | str) -> str:
+    return f"usher:inbox:{owner}"
+
+
+def _keys(*owners: int | str) -> list[str]:
+    return [key for owner in owners for key in (_version(owner), f"usher:inbox:{owner}:writers")]
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
