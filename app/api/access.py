@@ -9,6 +9,7 @@ from app.api.jsonapi.access import Access
 from app.api.viewer import Viewer
 from app.models import (
     Activity,
+    Broadcast,
     Event,
     EventTypeRow,
     Happening,
@@ -211,6 +212,14 @@ def everybody(_viewer: Viewer) -> ColumnElement[bool]:
     return true()
 
 
+# --- broadcasts: for the managers of their event; those to everyone for admins
+
+
+def visible_broadcasts(viewer: Viewer) -> ColumnElement[bool]:
+    """Those of events that one manages; admins see all."""
+    return true() if viewer.is_admin else Broadcast.event_id.in_(viewer.with_role(*MANAGERS))
+
+
 # --- exports and imports: one's own
 
 
@@ -270,6 +279,7 @@ NOTIFICATIONS = Access(Notification, visible_notifications)
 HAPPENINGS = Access(Happening, visible_happenings)
 LISTENS = Access(Listen, visible_listens)
 EVENT_TYPES = Access(EventTypeRow, everybody)
+BROADCASTS = Access(Broadcast, visible_broadcasts)
 MAIL_BATCHES = Access(MailBatch, visible_batches)
 MAILS = Access(
     Mail,

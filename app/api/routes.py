@@ -20,6 +20,7 @@ from app.api.admin import (
     SettingDetail,
 )
 from app.api.attendees import AttendeeDetail, AttendeeList
+from app.api.broadcasts import BroadcastDetail, BroadcastList, EventBroadcastList
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.event_types import EventTypeDetail, EventTypeList
 from app.api.events import EventDetail, EventList
@@ -174,6 +175,11 @@ V1: Final = (
     Route("role_invite_detail", ["/role-invites/<int:id>"], RoleInviteDetail,
           can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
     Route("accept_invite", ["/role-invites/accept-invite"], accept_invite, can(POST=anyone)),
+    # --- what many are told
+    Route("broadcast_list", ["/broadcasts"], BroadcastList, can(GET=logged_in, POST=verified)),
+    Route("event_broadcast_list", ["/events/<int:event_id>/broadcasts"], EventBroadcastList, can(GET=logged_in)),
+    Route("broadcast_detail", ["/broadcasts/<int:id>"], BroadcastDetail,
+          can(GET=logged_in, PATCH=verified, DELETE=logged_in)),
     # --- for providers, who sign
     Route("sendgrid_webhook", ["/webhooks/sendgrid"], take_sendgrid_events, can(POST=anyone)),
     # --- for admins

@@ -27,6 +27,8 @@ TEST_MAILS_PER_ACCOUNT: Final = "10 per minute; 60 per hour"
 RESENDS_PER_ACCOUNT: Final = "5 per minute"
 # Each is a mail to whomever the caller names.
 INVITES_PER_ACCOUNT: Final = "100 per hour"
+# Drafts of broadcasts; how many of an event may be sent is another limit.
+BROADCASTS_PER_ACCOUNT: Final = "100 per hour"
 
 limiter: Final = Limiter(key_func=get_remote_address, default_limits=[])
 

@@ -26,6 +26,7 @@ DELIVER: Final = "usher.deliver"
 DRAIN: Final = "usher.drain"
 TRANSFER: Final = "usher.transfer"
 FANOUT: Final = "usher.fanout"
+RECALL: Final = "usher.recall"
 CHANNELS: Final = "usher.channels"
 
 IDS_PER_TASK: Final = 100

@@ -56,6 +56,8 @@ TRY_AGAIN: Final = text(
         SELECT id FROM mails
         WHERE status = 'uncertain' AND next_attempt_at <= now() AND doubts < :most AND give_up_at > now()
             AND (SELECT uncertain_mails FROM settings) = 'retry'
+            -- what was recalled is not sent again
+            AND NOT EXISTS (SELECT FROM fanouts WHERE fanouts.happening_id = mails.happening_id AND state = 'recalled')
         ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ), again AS (
         UPDATE mails SET status = 'queued', next_attempt_at = now() FROM due WHERE mails.id = due.id RETURNING mails.id

@@ -12,19 +12,26 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.delivery.celery_app import SWEEP_INTERVAL
-from app.delivery.handover import FANOUT
+from app.delivery.handover import FANOUT, RECALL
 from app.happenings.fanout import work_on
+from app.happenings.recall import go_on
 from app.models import db
 
 log = logging.getLogger(__name__)
 
 # Seconds that one task tells for: short enough that its process also sends mails, and stops soon when it is told to.
 FANOUT_SECONDS: Final = 5.0
+# The same for taking back.
+RECALL_SECONDS: Final = 5.0
 # Fan-outs that one sweep hands over at most; each is handed to one more worker.
 AT_MOST: Final = 8
 
 _OPEN: Final = text(
     "SELECT happening_id FROM fanouts WHERE state IN ('waiting', 'telling') ORDER BY happening_id LIMIT :limit"
+)
+_RECALLED: Final = text(
+    "SELECT happening_id FROM fanouts WHERE state = 'recalled' AND finished_at IS NULL "
+    "ORDER BY happening_id LIMIT :limit"
 )
 
 
@@ -44,10 +51,30 @@ def fan_out(ids: Iterable[int]) -> None:
             celery.send_task(FANOUT, args=[[id_]], queue="usher", ignore_result=True)
 
 
+@shared_task(name=RECALL)
+def take_back(ids: Iterable[int]) -> None:
+    """Take these happenings back; what is left when the time is over is another task's."""
+    for id_ in ids:
+        try:
+            left = go_on(id_, RECALL_SECONDS)
+        except SQLAlchemyError as error:
+            db.session.rollback()
+            log.warning(
+                "Happening %d could not be taken back from all (%s): the next sweep goes on.", id_, type(error).__name__
+            )
+            continue
+        if left:
+            celery.send_task(RECALL, args=[[id_]], queue="usher", ignore_result=True)
+
+
 @shared_task(name="usher.fanout.sweep")
 def sweep() -> None:
     """Hand over what the broker or a dead worker lost; where a worker is at it, another one helps."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        ids = connection.execute(_OPEN, {"limit": AT_MOST}).scalars().all()
-    for id_ in ids:
-        celery.send_task(FANOUT, args=[[id_]], queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
+        open_ones = {
+            task: connection.execute(statement, {"limit": AT_MOST}).scalars().all()
+            for task, statement in ((FANOUT, _OPEN), (RECALL, _RECALLED))
+        }
+    for task, ids in open_ones.items():
+        for id_ in ids:
+            celery.send_task(task, args=[[id_]], queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)

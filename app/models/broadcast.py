@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    and_,
+    case,
+    exists,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId, CreatedAt, one_of
 from app.models.event import Event
-from app.models.fanout import Fanout
+from app.models.fanout import TELLING, WAITING, Fanout
 from app.models.happening import Happening
 from app.models.mail import MailBatch
 from app.models.user import User
 
+# `sent` is never stored: it is what is shown of one that is `sending` when all have been told.
 DRAFT, SENDING, SENT, RECALLED = "draft", "sending", "sent", "recalled"
 BROADCAST_STATES = (DRAFT, SENDING, SENT, RECALLED)
 EVERYONE, ROLES, SPEAKERS, TICKET_HOLDERS = "everyone", "roles", "speakers", "ticket-holders"
@@ -61,3 +75,20 @@ class Broadcast(Base):
     fanout: Mapped[Fanout | None] = relationship(
         primaryjoin="Broadcast.happening_id == foreign(Fanout.happening_id)", uselist=False, viewonly=True
     )
+
+    @property
+    def recall_finished_at(self) -> datetime | None:
+        """When a recall had come to everybody whom it had been sent to."""
+        return self.fanout.finished_at if self.state == RECALLED and self.fanout else None
+
+    @hybrid_property
+    def shown_state(self) -> str:
+        """The state as people know it: what is `sending` is `sent` once all have been told."""
+        is_open = self.fanout is not None and self.fanout.state in (WAITING, TELLING)
+        return SENT if self.state == SENDING and not is_open else self.state
+
+    @shown_state.inplace.expression
+    @classmethod
+    def _shown_state(cls) -> ColumnElement[str]:
+        is_open = exists().where(Fanout.happening_id == cls.happening_id, Fanout.state.in_((WAITING, TELLING)))
+        return case((and_(cls.state == SENDING, ~is_open), SENT), else_=cls.state)

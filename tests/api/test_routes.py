@@ -138,6 +138,14 @@ GET    /v1/role-invites/{invite}                                401   404   200 
 PATCH  /v1/role-invites/{invite}                                401   404   200   403   403   403
 DELETE /v1/role-invites/{invite}                                401   404   403   204   204   204
 POST   /v1/role-invites/accept-invite                           400   400   400   400   400   400
+# The broadcast is a draft of the event.
+GET    /v1/broadcasts                                           401   200   200   200   200   200
+POST   /v1/broadcasts                                           401   403   403   201   201   201
+GET    /v1/events/{event}/broadcasts                            401   403   403   200   200   200
+GET    /v1/events/{draft}/broadcasts                            401   404   404   200   200   200
+GET    /v1/broadcasts/{broadcast}                               401   404   404   200   200   200
+PATCH  /v1/broadcasts/{broadcast}                               401   404   404   200   200   200
+DELETE /v1/broadcasts/{broadcast}                               401   404   404   204   204   204
 # Whoever is told that there is no key to check a signature with gets as far as the signature.
 POST   /v1/webhooks/sendgrid                                    503   503   503   503   503   503
 # The batch is the event's, and so is the mail in it.
@@ -293,6 +301,13 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
         },
         "/v1/suppressions": {
             "data": {"type": "suppression", "attributes": {"address": f"{viewer}-gone@example.org"}},
+        },
+        "/v1/broadcasts": {
+            "data": {
+                "type": "broadcast",
+                "attributes": {"title": "New", "message": "<p>New</p>", "audience": "speakers"},
+                "relationships": {"event": event},
+            },
         },
         "/v1/mail-services": {"data": {"type": "mail-service", "attributes": {"name": "new"}}},
         "/v1/role-invites": {

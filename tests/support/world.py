@@ -13,6 +13,7 @@ from sqlalchemy import update
 from app.models import (
     Activity,
     Attendee,
+    Broadcast,
     Event,
     EventInvoice,
     EventRole,
@@ -47,6 +48,7 @@ SERVICE = {"name": "backup", "is_enabled": False}
 TYPE = {"name": "forums.post.created", "title": "A new post", "channels": ["in-app", "mail"]}
 # The token of a service account with every scope.
 SERVICE_TOKEN = f"ush_{'s' * 43}"
+BROADCAST = {"title": "Doors", "message": "<p>Doors open at ten.</p>", "audience": "speakers"}
 INVITE = {"email": "speaker@example.org", "role_name": "moderator"}
 
 
@@ -83,6 +85,8 @@ class World:
                 db.session.add(_call(privacy, id=self.ids[name], event_id=self.ids[event]))
         if db.session.get(RoleInvite, self.ids["invite"]) is None:
             db.session.add(RoleInvite(id=self.ids["invite"], event_id=self.ids["event"], **INVITE))
+        if db.session.get(Broadcast, self.ids["broadcast"]) is None:
+            db.session.add(Broadcast(id=self.ids["broadcast"], event_id=self.ids["event"], **BROADCAST))
         if db.session.get(MailService, self.ids["service"]) is None:
             db.session.add(MailService(id=self.ids["service"], **SERVICE))
         if db.session.get(EventTypeRow, self.ids["event_type"]) is None:
@@ -131,6 +135,7 @@ def make_world(people: People, api: Api) -> World:
             name="forum", digest=hashlib.sha256(SERVICE_TOKEN.encode()).hexdigest(), scopes=list(SCOPES)
         ),
         "invite": RoleInvite(event=event, **INVITE),
+        "broadcast": Broadcast(event=event, **BROADCAST),
         "mail": Mail(
             recipient="ana@example.org",
             action="Test",

@@ -19,7 +19,7 @@ from app.happenings.audience import NAMED, Audience, listeners
 from app.happenings.fanout import announce, named_ids
 from app.happenings.plan import plan_for
 from app.happenings.types import EventType, EventTypeError, find_type
-from app.models import Event, Happening, Session, User, db
+from app.models import Event, Happening, MailBatch, Session, User, db
 
 # Bytes of a happening's data as JSON in UTF-8.
 MAX_DATA: Final = 16 * 1024
@@ -54,6 +54,7 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
     group_key: str | None = None,
     users: Users = None,
     besides: Iterable[User] = (),
+    batch: MailBatch | None = None,
 ) -> Happening:
     """Say that something happened: whoever is to know is told in the app, by mail, SMS or chat, as he prefers.
 
@@ -72,6 +73,7 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
         group_key: happenings with the same key are one line in a grouped inbox.
         users: who is told: users or their ids, a `select` of users or ids, an `Audience`; by default who listens.
         besides: those who are told in other words.
+        batch: that the mails belong to.
 
     Returns:
         The happening, in the caller's session and not committed.
@@ -98,7 +100,8 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
     db.session.add(happening)
     db.session.flush()
     audience, named = _audience(users, tuple(sorted({user.id for user in besides})))
-    announce(happening, plan_for(declared_type, audience, declared_type.name), named)
+    plan = plan_for(declared_type, audience, declared_type.name)
+    announce(happening, replace(plan, batch_id=batch.id) if batch else plan, named)
     record_activity("announce", happening=f"{happening.event_type} ({happening.id})", title=happening.title)
     return happening
 

@@ -36,6 +36,8 @@ ACTIVITIES: Final[dict[str, str]] = {
     "import_event": "Event {event_id} imported",
     "create_session": "Session {session} created",
     "update_session": "Session {session} changed",
+    "send_broadcast": "Broadcast {broadcast} sent to {recipients} people",
+    "recall_broadcast": "Broadcast {broadcast} recalled",
     "create_order": "Order {order} created",
     "update_order": "Order {order} is {status}",
     "update_event_invoice": "Invoice {invoice} is {status}",
