@@ -110,12 +110,12 @@ def tell_of_invitation(invite: RoleInvite) -> None:
     user = find_user(invite.email)
     path = "/role-invites/accept" if user else "/sign-up"
     link = make_frontend_url(path, token=invite_token(invite))
-    send_email_role_invite(user or invite.email, invite.role_name, invite.event.name, link)
     if user is not None:
         shown = make_frontend_url(f"/role-invites/{invite.id}")
         data = {"event-id": str(invite.event_id), "role-invite-id": str(invite.id), "role": invite.role_name}
         about = About(link=shown, data=data, event=invite.event)
         send_notif_event_role(user, invite.role_name, invite.event.name, shown, about)
+    send_email_role_invite(user or invite.email, invite.role_name, invite.event.name, link)
 
 
 def _check_manager(event_id: int, viewer: Viewer) -> None:

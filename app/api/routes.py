@@ -51,6 +51,7 @@ from app.api.permissions import (
     the_user_or_admin,
     verified,
 )
+from app.api.preferences import change_preferences, get_preferences
 from app.api.previews import message_setting_preview
 from app.api.role_invites import RoleInviteDetail, RoleInviteList
 from app.api.sessions import SessionDetail, SessionList
@@ -110,6 +111,10 @@ V1: Final = (
           can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
     Route("notification_user", ["/notifications/<int:id>/relationships/user", "/notifications/<int:id>/user"],
           NotificationUser, can(GET=logged_in)),
+    Route("preferences", ["/users/<int:user_id>/preferences"], get_preferences, can(GET=the_user_or_admin),
+          is_jsonapi=True),
+    Route("preferences_change", ["/users/<int:user_id>/preferences"], change_preferences, can(PATCH=the_user),
+          is_jsonapi=True, keyed=True),
     # --- happenings, and who follows which
     Route("event_type_list", ["/event-types"], EventTypeList,
           can(GET=known, POST=admin_or_service(EVENT_TYPES_WRITE))),

@@ -98,8 +98,8 @@ def set_password(user: User, password: str) -> None:
     user.password_hash = hash_password(password)
     user.token_version += 1
     user.new_email = None
-    send_email_password_change(user)
     send_notif_password_change(user)
+    send_email_password_change(user)
 
 
 def check_password(password: str, pointer: str = "/data/password") -> None:

@@ -12,10 +12,11 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, UOWTransaction, scoped_session
 
 from app.api.helpers.log import forget_activities, write_activities
-from app.api.helpers.notification import forget_happenings
 from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_queued
 from app.api.helpers.settings import forget_settings
 from app.delivery.handover import CHANNELS, DELIVER, TRANSFER, ask_to_drain, hand_over
+from app.happenings.current import forget_happenings
+from app.happenings.obeying import forget_wishes
 from app.inbox.changes import forget_changes, note_objects, take_changes
 from app.inbox.versions import forget_versions, hold_versions, note_ended_logins, release_versions
 from app.models import ChannelMessage, Mail, Transfer
@@ -67,6 +68,7 @@ def _after_commit(session: Session) -> None:
     take_changes(session)
     forget_settings()
     forget_happenings()
+    forget_wishes()
     bulk = [id_ for entry in queued if entry.is_bulk for id_ in entry.ids]
     # What somebody waits for goes first.
     _hand_over(entry for entry in queued if not entry.is_bulk)
@@ -90,6 +92,7 @@ def _after_rollback(session: Session, previous: Any) -> None:
     forget_queued(session, savepoint)
     forget_changes(session, savepoint)
     forget_happenings()
+    forget_wishes()
     if savepoint is None:
         forget_versions(session)
         forget_settings()

@@ -1,7 +1,8 @@
 """The one decision: whether a channel tells a person of a happening, when, and why. A pure function.
 
-What is higher in this list decides alone: the type is critical; the admin's message setting; the user's wish for the
-type (the closest pattern); the user's wish for the channel (`*`); the type's default.
+What is higher in this list decides alone: the type is critical, for the channels that tell of it by themselves; the
+admin's message setting; the user's wish for the type (the closest pattern); the user's wish for the channel (`*`); the
+type's default.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ OUTCOMES: Final = (SEND, LATER, DIGEST, UNLESS_READ, NOTHING)
 CRITICAL, ADMIN, USER_TYPE, USER_CHANNEL, DEFAULT = "critical", "admin", "user-type", "user-channel", "default"
 # No address, or none that was confirmed: there is nothing to decide.
 UNREACHABLE: Final = "unreachable"
-REASONS: Final = (CRITICAL, ADMIN, USER_TYPE, USER_CHANNEL, DEFAULT, UNREACHABLE)
+# What was to come later is not needed any more: the user has read it, or it was taken back.
+READ, RECALLED = "read", "recalled"
+REASONS: Final = (CRITICAL, ADMIN, USER_TYPE, USER_CHANNEL, DEFAULT, UNREACHABLE, READ, RECALLED)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Question:
         of_type: the user's wish for the type, of the closest pattern but `*`.
         of_channel: the user's wish for the channel, whatever the type.
         is_reachable: whether there is an address that may be used.
+        can_wait: whether it can be kept for a digest, or until it is seen to be unread: a mail with a file cannot.
         now: the present moment.
         quiet_until: the end of the user's quiet hours, if it is within them.
         digest_at: when the user's next digest of a mode is made.
@@ -60,6 +64,7 @@ class Question:
     of_type: Wish | None = None
     of_channel: Wish | None = None
     is_reachable: bool = True
+    can_wait: bool = True
     quiet_until: datetime | None = None
     digest_at: Callable[[str], datetime] | None = None
 
@@ -92,8 +97,8 @@ def decide(question: Question) -> Answer:
 
 
 def _whether(question: Question) -> Answer:
-    if question.is_critical:
-        return Answer(SEND if question.is_default else NOTHING, CRITICAL if question.is_default else DEFAULT)
+    if question.is_critical and question.is_default:
+        return Answer(SEND, CRITICAL)
     if not question.admin_allows:
         return Answer(NOTHING, ADMIN)
     if question.user_controls and question.of_type is not None:
@@ -113,8 +118,8 @@ def _of_channel(question: Question, wish: Wish) -> Answer:
 def _as_wished(question: Question, wish: Wish, reason: str) -> Answer:
     if wish.mode == OFF:
         return Answer(NOTHING, reason, wish.pattern)
-    if wish.mode in DIGESTS and question.digest_at is not None:
+    if wish.mode in DIGESTS and question.can_wait and question.digest_at is not None:
         return Answer(DIGEST, reason, wish.pattern, question.digest_at(wish.mode), wish.mode)
-    if wish.mode == UNREAD and wish.minutes:
+    if wish.mode == UNREAD and question.can_wait and wish.minutes:
         return Answer(UNLESS_READ, reason, wish.pattern, question.now + timedelta(minutes=wish.minutes), wish.mode)
     return Answer(SEND, reason, wish.pattern)

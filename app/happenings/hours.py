@@ -38,7 +38,11 @@ class Hours:
         return None
 
     def next_digest(self, mode: str, now: datetime) -> datetime:
-        """The next full hour, or the next day or week's `digest_hour`, after `now`."""
+        """The next full hour, or the next day or week's `digest_hour`, after `now`; within quiet hours, their end."""
+        due = self._next(mode, now)
+        return self.end_of_quiet(due) or due
+
+    def _next(self, mode: str, now: datetime) -> datetime:
         if mode == HOURLY:
             return (now + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
         here = now.astimezone(_zone(self.timezone))

@@ -40,9 +40,13 @@ class Wishes:
 
     def answers(self, plan: Plan, now: datetime) -> dict[str, Answer]:
         """The decision for every channel."""
-        return {channel: decide(self._question(channel, plan, now)) for channel in CHANNELS}
+        return {channel: self.answer(channel, plan, now) for channel in CHANNELS}
 
-    def _question(self, channel: str, plan: Plan, now: datetime) -> Question:
+    def answer(self, channel: str, plan: Plan, now: datetime, *, can_wait: bool = True) -> Answer:
+        """The decision for one; see `Question` for `can_wait`."""
+        return decide(self._question(channel, plan, now, can_wait=can_wait))
+
+    def _question(self, channel: str, plan: Plan, now: datetime, *, can_wait: bool) -> Question:
         return Question(
             channel=channel,
             is_default=channel in plan.channels,
@@ -53,6 +57,7 @@ class Wishes:
             of_type=self.of_type.get(channel),
             of_channel=self.of_channel.get(channel),
             is_reachable=channel in self.reachable,
+            can_wait=can_wait,
             quiet_until=self.hours.end_of_quiet(now),
             digest_at=lambda mode: self.hours.next_digest(mode, now),
         )

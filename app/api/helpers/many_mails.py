@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -15,13 +16,24 @@ from app.api.helpers.attachments import checked
 from app.api.helpers.log import record_activity
 from app.api.helpers.mail_keys import check_same, digest_of
 from app.api.helpers.queued import remember_queued
-from app.api.helpers.queueing import AT_ONCE, Sending, check_key, common_values, render_for, words_of
-from app.api.helpers.recipients import Recipient, languages_of
+from app.api.helpers.queueing import (
+    AT_ONCE,
+    Sending,
+    check_key,
+    common_values,
+    leaving,
+    may_wait,
+    put_by,
+    render_for,
+    words_of,
+)
+from app.api.helpers.recipients import Recipient, accounts_at, at_address, recipient
 from app.api.helpers.sending_errors import AttachmentError, KeyReusedError, SendingError
 from app.api.helpers.settings import mail_is_on
 from app.api.helpers.templates import Rendered, html_to_text, one_line
 from app.delivery.handover import DELIVER
-from app.language import DEFAULT, Value
+from app.happenings.obeying import fate_of_mail
+from app.language import Value
 from app.models import Mail, User, db
 from app.models.mail import BULK, QUEUED, MailAttachment
 from app.models.types import cipher
@@ -37,12 +49,17 @@ CHUNK: Final = 1000
 MAX_COPIES: Final = 500 * 1024 * 1024
 
 _OWN: Final = ("recipient", "language", "subject", "message", "text", "secret", "message_id", "key", "key_digest")
+_OWN_IDS: Final = ("user_id", "happening_id")
+_OWN_ARRAYS: Final = ", ".join(
+    f"CAST(:{name} AS {kind}[])" for kind, names in (("text", _OWN), ("bigint", _OWN_IDS)) for name in names
+)
 # Arrays, one for each column: several times as fast as rows of parameters.
 _INSERT: Final = text(
     f"""
-    INSERT INTO mails ({", ".join(_OWN)}, action, lane, reply_to, batch_id, status, time, next_attempt_at, give_up_at)
+    INSERT INTO mails ({", ".join((*_OWN, *_OWN_IDS))}, action, lane, reply_to, batch_id, status, time, next_attempt_at,
+        give_up_at)
     SELECT own.*, :action, :lane, CAST(:reply_to AS text[]), :batch_id, :status, :time, :next_attempt_at, :give_up_at
-    FROM unnest({", ".join(f"CAST(:{name} AS text[])" for name in _OWN)}) AS own
+    FROM unnest({_OWN_ARRAYS}) AS own
     ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
     RETURNING id, message_id
     """  # noqa: S608 - the names are those above
@@ -79,7 +96,7 @@ def send_emails(action: str, people: Iterable[tuple[Person, Context]], sending: 
 
     Returns:
         The ids of the mails, in the order of the people, not committed; those that are there where their keys are; none
-        if the admins switched this action's mails off.
+        if the admins switched this action's mails off, and none for those who do not want such a mail, or not yet.
 
     Raises:
         TemplateError: a value is missing, or one has no place in the template.
@@ -126,30 +143,55 @@ def _queue(action: str, people: Iterable[tuple[Person, Context]], sending: Sendi
 
 def _insert(call: _Call, chunk: Sequence[tuple[Person, Context]]) -> list[int]:
     everybody = _recipients([person for person, _ in chunk])
-    rows = [_row(call, who, values) for who, (_, values) in zip(everybody, chunk, strict=True)]
+    groups: dict[datetime | None, list[dict[str, Any]]] = {}
+    rows = []
+    for who, (_, values) in zip(everybody, chunk, strict=True):
+        leaves_at, row = _row(call, who, values)
+        if row is not None:
+            groups.setdefault(leaves_at, []).append(row)
+            rows.append(row)
+    ids: dict[str, int] = {}
+    for leaves_at, group in groups.items():
+        # Those whose quiet hours end at the same moment leave at that.
+        own = call if leaves_at is None else replace(call, values={**call.values, **leaving(leaves_at)})
+        ids |= _write(own, group)
+    return [ids[row["message_id"]] for row in rows]
+
+
+def _write(call: _Call, rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The ids of the mails, by the Message-IDs that were to be theirs."""
     # Two calls with one key wait for each other's rows: in the same order, so that neither waits for ever.
     ordered = sorted(rows, key=lambda row: row["key"]) if call.key else rows
-    columns = {name: [row[name] for row in ordered] for name in _OWN}
+    columns = {name: [row[name] for row in ordered] for name in (*_OWN, *_OWN_IDS)}
     shared = {name: value for name, value in call.values.items() if name != "bcc"}
     found = db.session.execute(_INSERT, {"batch_id": None, **shared, **columns})
-    new = {message_id: id_ for id_, message_id in found}
+    new: dict[str, int] = {message_id: id_ for id_, message_id in found}
     _follow(call, sorted(new.values()), rows)
     if len(new) == len(rows):
-        return [new[row["message_id"]] for row in rows]
+        return new
     known = _known(rows)
-    return [known[row["key"]] for row in rows]
+    return {row["message_id"]: known[row["key"]] for row in rows}
 
 
-def _row(call: _Call, who: Recipient, values: Context) -> dict[str, Any]:
+def _row(call: _Call, who: Recipient, values: Context) -> tuple[datetime | None, dict[str, Any] | None]:
+    """When the mail leaves, if it waits for that, and its own columns; none of him who does not want it, or not yet."""
     rendered, said = call.say(who, values)
     row = words_of(who, call.action, rendered)
+    can_wait = may_wait(rendered, call.files, call.key)
+    fate = fate_of_mail(
+        who.person, call.action, {**call.values, **row} if who.has_preferences else {}, can_wait=can_wait
+    )
+    if not fate.is_mail:
+        put_by(fate, {**call.values, **row})
+        return None, None
+    row |= {"user_id": fate.user_id, "happening_id": fate.happening_id}
     row["secret"] = cipher().encrypt(rendered.secret.encode()).decode() if rendered.secret else None
     row["key"] = row["key_digest"] = None
     if call.key is not None:
         # Not the address itself: a key is shown where an address may not be.
         row["key"] = f"{call.key}:{hashlib.sha256(same_address(who.address).encode()).hexdigest()[:32]}"
         row["key_digest"] = digest_of(who.address, call.action, said, call.values, call.files)
-    return row
+    return fate.leaves_at, row
 
 
 def _follow(call: _Call, ids: list[int], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -181,19 +223,11 @@ def _known(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _recipients(people: Sequence[Person]) -> list[Recipient]:
-    """Whom the mails go to: one question for the languages of all who are only an address."""
+    """Whom the mails go to: one question for the accounts of all who are only an address."""
     addresses = [check_address(person) for person in people if isinstance(person, str)]
-    languages = languages_of(addresses)
+    accounts = accounts_at(addresses)
     plain = iter(addresses)
-    return [_recipient(next(plain) if isinstance(person, str) else person, languages) for person in people]
-
-
-def _recipient(person: Person, languages: Mapping[str, str]) -> Recipient:
-    if isinstance(person, str):
-        return Recipient(person, languages.get(same_address(person), DEFAULT))
-    if isinstance(person, User):
-        return Recipient(check_address(person.email), person.language or DEFAULT)
-    return Recipient(check_address(person.address), person.language)
+    return [at_address(next(plain), accounts) if isinstance(each, str) else recipient(each) for each in people]
 
 
 def _check_copies(files: Sequence[MailAttachment], count: int) -> None:

@@ -6,19 +6,17 @@ All of them only add rows to the caller's transaction: what it commits is told, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import insert
 
 from app.api.helpers.log import record_activity
 from app.api.helpers.settings import get_settings, notification_is_on
 from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import one_line, render
 from app.api.helpers.wording import amount_of, cancellation_of, names_of, time_of
-from app.api.viewer import current_viewer
+from app.happenings.current import Content, happening_for
+from app.happenings.obeying import tells_in_app
 from app.language import DEFAULT, Value, Word, best_language
 from app.models import Event, EventInvoice, Notification, Order, Session, User, db
-from app.models.base import Base, JsonObject
+from app.models.base import JsonObject
 from app.models.notification import (
     AFTER_EVENT,
     EVENT_EXPORT_FAIL,
@@ -44,9 +42,6 @@ from app.models.notification import (
     USER_CHANGE_EMAIL,
 )
 
-_HAPPENINGS: Final = "usher.happenings"
-_TABLE: Final = Base.metadata.tables["happenings"]
-
 
 @dataclass(frozen=True)
 class About:
@@ -70,7 +65,8 @@ def send_notification(
         about: a link and the like.
 
     Returns:
-        The row, in the caller's session and not committed; None if the admins switched this action off.
+        The row, in the caller's session and not committed; None if the admins switched this action off, or the user
+        does not want to be told of such things in the app.
     """
     if not notification_is_on(action):
         return None
@@ -78,8 +74,11 @@ def send_notification(
         db.session.add(user)
     if user in db.session.new:
         db.session.flush()
-    title = one_line(title)
-    notification = Notification(user_id=user.id, happening_id=_happening(action, title, message, about or About()))
+    title, about = one_line(title), about or About()
+    happening_id = happening_for(user.id, Content(action, title, message, about.link), about.data, about.event)
+    if not tells_in_app(user, action, happening_id):
+        return None
+    notification = Notification(user_id=user.id, happening_id=happening_id)
     db.session.add(notification)
     record_activity("notification_event", user=user, action=action, title=title)
     return notification
@@ -273,32 +272,3 @@ def send_followup_notif_monthly_fee_payment(
     """Remind an owner of an invoice."""
     about, values = about or About(link=link), amount_of(invoice)
     return send_notification_with_action(user, MONTHLY_PAYMENT_FOLLOWUP_NOTIF, about, **values, payment_url=link)
-
-
-def _happening(action: str, title: str, message: str, about: About) -> int:
-    """The id of this transaction's happening with this content: what several people are told is stored once.
-
-    Written at once, and not with the next flush: the rows that point to it need its id.
-    """
-    known: dict[tuple[str, str, str, str | None], int] = db.session.info.setdefault(_HAPPENINGS, {})
-    key = (action, title, message, about.link)
-    if key not in known:
-        if about.event in db.session.new:
-            db.session.flush()
-        values: dict[str, Any] = {
-            "action": action,
-            "title": title,
-            "message": message,
-            "link": about.link,
-            "actor_id": current_viewer().id,
-            "event_id": about.event.id if about.event else None,
-        }
-        if about.data is not None:
-            values["data"] = about.data
-        known[key] = db.session.scalars(insert(_TABLE).values(values).returning(_TABLE.c.id)).one()
-    return known[key]
-
-
-def forget_happenings() -> None:
-    """Begin with none; called at the end of every transaction and savepoint."""
-    db.session.info.pop(_HAPPENINGS, None)

@@ -34,7 +34,6 @@ def tell_of_completion(order: Order) -> None:
     url, about = order_url(order), _about(order)
     holders = _holders(order)
     organizers, accounts = organizers_of(order.event), accounts_by_address(holders)
-    _mail_tickets(order, holders)
     # All is read: what is added from here on goes to the database together.
     with db.session.no_autoflush:
         for buyer in _buyer(order):
@@ -48,6 +47,8 @@ def tell_of_completion(order: Order) -> None:
         for organizer in organizers:
             send_notif_ticket_purchase_organizer(organizer, order, url, about)
             send_email_ticket_purchased_organizer(organizer, order, url)
+    # After the notifications: a mail belongs to what its recipient was told in the app.
+    _mail_tickets(order, holders)
 
 
 def tell_of_cancellation(order: Order, *, was_completed: bool) -> None:

@@ -19,6 +19,7 @@ from app.api.helpers.sending_errors import SendingError
 from app.api.helpers.settings import get_settings, mail_is_on
 from app.api.helpers.system_mails import IN_BULK, MAIL_TEMPLATES
 from app.api.helpers.templates import Rendered, render
+from app.happenings.obeying import Fate, fate_of_mail, hold
 from app.language import DEFAULT, Value, best_language, speak
 from app.models import Mail, db
 from app.models.base import utc_now
@@ -87,7 +88,8 @@ def queue(to: Recipient, action: str, rendered: Rendered, sending: Sending, said
         said: what of the words makes two messages with one key the same.
 
     Returns:
-        The row, not committed; with a key that is known, the row that is there; None if the action is switched off.
+        The row, not committed; with a key that is known, the row that is there; None if the action is switched off, or
+        the recipient does not want such a mail, or not yet.
 
     Raises:
         SendingError: it cannot go like this: see the class and its subclasses.
@@ -97,6 +99,12 @@ def queue(to: Recipient, action: str, rendered: Rendered, sending: Sending, said
         return None
     files, values = checked(sending.attachments), common_values(action, sending)
     values |= words_of(to, action, rendered)
+    can_wait = may_wait(rendered, files, sending.key)
+    fate = fate_of_mail(to.person, action, values, can_wait=can_wait)
+    if not fate.is_mail:
+        put_by(fate, values)
+        return None
+    values |= columns_of(fate)
     if sending.key is None:
         mail = Mail(**values, attachments=files)
         db.session.add(mail)
@@ -108,6 +116,23 @@ def queue(to: Recipient, action: str, rendered: Rendered, sending: Sending, said
             return mail
     record_activity("mail_event", email=to.address, action=action, subject=mail.subject)
     return mail
+
+
+def may_wait(rendered: Rendered, files: Sequence[MailAttachment], key: str | None) -> bool:
+    """Whether a mail can be held: one with files, a secret link or a key goes at once, or not at all."""
+    return not (files or rendered.secret or key)
+
+
+def put_by(fate: Fate, values: Mapping[str, Any]) -> None:
+    """Keep a mail that is to be held; one that is not wanted is not kept."""
+    if fate.is_held:
+        hold(fate, values)
+
+
+def columns_of(fate: Fate) -> dict[str, Any]:
+    """The columns of a mail that follow from its recipient's wishes."""
+    columns: dict[str, Any] = {"happening_id": fate.happening_id, "user_id": fate.user_id}
+    return columns if fate.leaves_at is None else columns | leaving(fate.leaves_at)
 
 
 def words_of(to: Recipient, action: str, rendered: Rendered) -> dict[str, Any]:
@@ -153,8 +178,14 @@ def when(send_at: datetime | None) -> dict[str, Any]:
     if send_at is not None and send_at - now > MAX_AHEAD:
         raise SendingError(f"send_at is {send_at.isoformat()}: at most {MAX_AHEAD.days} days ahead can be planned.")
     due = now if send_at is None else max(send_at, now)
-    status = SCHEDULED if due > now else QUEUED
-    return {"status": status, "time": now, "next_attempt_at": due, "give_up_at": due + GIVE_UP_AFTER}
+    return {"status": QUEUED, "time": now, "next_attempt_at": now, "give_up_at": now + GIVE_UP_AFTER} | (
+        leaving(due) if due > now else {}
+    )
+
+
+def leaving(due: datetime) -> dict[str, Any]:
+    """The columns of a mail that leaves at a later moment."""
+    return {"status": SCHEDULED, "next_attempt_at": due, "give_up_at": due + GIVE_UP_AFTER}
 
 
 def check_key(key: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from app.api.helpers.addresses import check_address, same_address
+from app.happenings.obeying import note_person
 from app.language import DEFAULT
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.event import ORGANIZERS, OWNER
@@ -16,41 +17,69 @@ from app.models.event import ORGANIZERS, OWNER
 
 @dataclass(frozen=True)
 class Recipient:
-    """Whom a mail goes to, and the language to write in."""
+    """Whom a mail goes to, and the language to write in.
+
+    Attributes:
+        address: where it goes.
+        language: what it is written in.
+        user_id: the account that it goes to, whose wishes count; None where there is none, or none that is proved.
+        has_preferences: whether that account has said how it wants to be told.
+    """
 
     address: str
     language: str = DEFAULT
+    user_id: int | None = None
+    has_preferences: bool = False
+
+    @property
+    def person(self) -> tuple[int | None, bool]:
+        """The account, and whether it has said anything."""
+        return self.user_id, self.has_preferences
 
 
 def recipient(to: str | User | Recipient) -> Recipient:
     """Whom a mail goes to: a user's language is the user's, an address's that of the account with this address.
 
+    What an account said of how it wants to be told counts for all mails to its address, once that is confirmed: else
+    anybody could have somebody's mails stopped.
+
     Raises:
         AddressError: the address cannot be one (it is empty, has a line break, or is two addresses).
     """
     if isinstance(to, Recipient):
-        return Recipient(check_address(to.address), to.language)
+        return replace(to, address=check_address(to.address))
     if isinstance(to, User):
-        return Recipient(check_address(to.email), to.language or DEFAULT)
-    address = check_address(to)
-    return Recipient(address, languages_of([address]).get(same_address(address), DEFAULT))
+        has_wishes = bool(to.is_verified and to.has_preferences)
+        return Recipient(check_address(to.email), to.language or DEFAULT, to.id, has_wishes)
+    return at_address(check_address(to), accounts_at([to]))
 
 
 def recipients(*addresses: str) -> list[Recipient]:
     """The same for several addresses, each once, with one query."""
-    languages = languages_of(addresses)
-    return [Recipient(address, languages.get(same_address(address), DEFAULT)) for address in once(addresses)]
+    accounts = accounts_at(addresses)
+    return [at_address(address, accounts) for address in once(addresses)]
 
 
-def languages_of(addresses: Iterable[str]) -> dict[str, str]:
-    """The languages of the accounts with these addresses, by `same_address`."""
+def accounts_at(addresses: Iterable[str]) -> dict[str, Recipient]:
+    """The accounts with these addresses, by `same_address`; those that have not confirmed them are only a language."""
     wanted = [address.lower() for address in addresses]
     if not wanted:
         return {}
-    rows = db.session.execute(
-        select(User.email, User.language).where(func.lower(User.email).in_(wanted), User.deleted_at.is_(None))
-    )
-    return {same_address(email): language for email, language in rows}
+    columns = (User.email, User.language, User.id, User.is_verified, User.has_preferences)
+    rows = db.session.execute(select(*columns).where(func.lower(User.email).in_(wanted), User.deleted_at.is_(None)))
+    found = {}
+    for email, language, user_id, is_verified, has_preferences in rows:
+        has_wishes = is_verified and has_preferences
+        found[same_address(email)] = Recipient(email, language, user_id if is_verified else None, has_wishes)
+        if has_wishes:
+            note_person(user_id)
+    return found
+
+
+def at_address(address: str, accounts: Mapping[str, Recipient]) -> Recipient:
+    """Whom a mail to this address goes to: one of these accounts, or nobody who is known."""
+    known = accounts.get(same_address(address))
+    return Recipient(address) if known is None else replace(known, address=address)
 
 
 def organizers_of(event: Event) -> list[User]:
