@@ -11,7 +11,7 @@ import sys
 import time
 
 from benchmarks import drain, inbox, memory, overhead
-from benchmarks.peers import claiming, draining, handover, inboxes, queueing
+from benchmarks.peers import claiming, draining, fanout, handover, inboxes, queueing
 from benchmarks.peers.environment import PeerError
 from benchmarks.peers.scale import is_quick
 from benchmarks.quote import quote
@@ -28,6 +28,7 @@ BENCHMARKS = {
     "inbox": inbox.run,
     "inboxes": inboxes.run,
     "overhead": overhead.run,
+    "fanout": fanout.run,
 }
 
 

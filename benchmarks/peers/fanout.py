@@ -1,0 +1,141 @@
+"""`fanout_ratio`, `fanout_vs_peer`: telling 100,000 users of one happening, against what a table takes, and the peer.
+
+In the app only, for all sides; with mails too it is a figure of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import Final
+
+from sqlalchemy import text
+
+from app.api.helpers.happenings import notify_happening
+from app.delivery.handover import wait_for_hand_over
+from app.happenings.audience import everyone
+from app.happenings.fanout import work_on
+from app.happenings.types import EventType, declare
+from app.models import Fanout, Happening, db
+from app.models.event_type import IN_APP, MAIL
+from app.models.fanout import TOLD
+from benchmarks.peers.peer import Community
+from benchmarks.peers.scale import is_quick
+from benchmarks.people import add_users, settle
+from benchmarks.pictures import bars, save
+from benchmarks.results import Results
+from benchmarks.stage import Stage
+
+USERS: Final = 100_000
+ROUNDS: Final = 5
+TITLE: Final = "The harbour is closed"
+MESSAGE: Final = "<p>All sessions of this afternoon are in the <strong>old mill</strong>.</p>"
+# A table of the same columns, checks, indexes and references.
+_SAME_SHAPE: Final = (
+    "CREATE TABLE bare (LIKE notifications INCLUDING ALL)",
+    "ALTER TABLE bare ADD FOREIGN KEY (happening_id) REFERENCES happenings ON DELETE CASCADE",
+    "ALTER TABLE bare ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+)
+_BARE: Final = text("INSERT INTO bare (happening_id, user_id) SELECT :happening_id, id FROM users")
+
+
+def run(stage: Stage, results: Results) -> None:
+    """Find the peer's best way; then ours, the bare statement and the peer take turns."""
+    users, rounds = (5000, 2) if is_quick() else (USERS, ROUNDS)
+    in_app = declare(EventType("benchmarks.fanout.app", TITLE))
+    both = declare(EventType("benchmarks.fanout.both", TITLE, channels=frozenset({IN_APP, MAIL})))
+    _prepare(users)
+    rates: dict[str, list[float]] = {"ours": [], "bare": [], "peer": [], "mails": []}
+    with Community(stage) as peer:
+        peer.ask("users", count=users)
+        ways = {way: users / _ask(peer, way, users) for way in ("a queryset", "a queryset of ids", "ids in thousands")}
+        print("  " + ", ".join(f"{way} {rate:.0f}/s" for way, rate in ways.items()), flush=True)
+        best = max(ways, key=ways.__getitem__)
+        for number in range(rounds + 1):
+            measured = {
+                "ours": users / tell_everyone(in_app.name, users),
+                "bare": users / _bare(),
+                "peer": users / _ask(peer, best, users),
+            }
+            print("  " + ", ".join(f"{name} {rate:.0f}/s" for name, rate in measured.items()), flush=True)
+            if number:  # the first round warms up
+                for name, rate in measured.items():
+                    rates[name].append(rate)
+    rates["mails"] = [users / tell_everyone(both.name, users) for _ in range(2)]
+    _tell(results, rates, best, users)
+
+
+def _prepare(users: int) -> None:
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        add_users(connection, 1, users)
+        for statement in _SAME_SHAPE:
+            connection.execute(text(statement))
+        settle(connection, "users")
+
+
+def tell_everyone(event_type: str, users: int) -> float:
+    """Seconds from announcing a happening to all, to the commit of the last part of them.
+
+    Raises:
+        RuntimeError: not all were told.
+    """
+    begun = time.perf_counter()
+    happening = notify_happening(event_type, TITLE, MESSAGE, users=everyone())
+    db.session.commit()
+    happening_id = happening.id
+    while work_on(happening_id, seconds=60):
+        pass
+    seconds = time.perf_counter() - begun
+    fanout = db.session.get_one(Fanout, happening_id)
+    if (fanout.state, fanout.notifications) != (TOLD, users):
+        raise RuntimeError(f"{fanout.state}: {fanout.notifications} of {users} were told")
+    db.session.rollback()
+    wait_for_hand_over()
+    _settle("notifications")
+    return seconds
+
+
+def _bare() -> float:
+    happening = Happening(action="benchmarks.fanout.app", title=TITLE, message=MESSAGE)
+    db.session.add(happening)
+    db.session.commit()
+    happening_id = happening.id
+    begun = time.perf_counter()
+    db.session.execute(_BARE, {"happening_id": happening_id})
+    db.session.commit()
+    seconds = time.perf_counter() - begun
+    _settle("bare")
+    return seconds
+
+
+def _settle(table: str) -> None:
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        settle(connection, table)
+
+
+def _ask(peer: Community, way: str, users: int) -> float:
+    answer = peer.ask("tell", how=way, verb=TITLE, description=MESSAGE)
+    if answer["told"] != users:
+        raise RuntimeError(f"the peer told {answer['told']} of {users}")
+    peer.ask("settle")
+    return float(answer["seconds"])
+
+
+def _tell(results: Results, rates: dict[str, list[float]], best: str, users: int) -> None:
+    turns = f"median of {len(rates['ours'])} rounds of {users:,} users, taking turns"
+    ours, bare, peer = (median(rates[name]) for name in ("ours", "bare", "peer"))
+    results.add("fanout_rate", ours, "notifications/s", "one happening, in the app, by one process")
+    results.add("fanout_mails_rate", median(rates["mails"]), "users/s", "the same, with a notification and a mail each")
+    for figure, name, of in (
+        ("fanout_ratio", "bare", f"one bare INSERT … SELECT into a table of the same shape, {bare:,.0f}/s"),
+        ("fanout_vs_peer", "peer", f"{Community.name}, notify.send with {best} in one transaction, {peer:,.0f}/s"),
+    ):
+        ratio = median(our / other for our, other in zip(rates["ours"], rates[name], strict=True))
+        results.add(figure, ratio, "x", f"{of}; {turns}")
+    rows = [
+        ("Usher", ours),
+        ("one bare INSERT … SELECT into a table of the same shape", bare),
+        (f"{Community.name}: notify.send, {best}", peer),
+        ("Usher, with a mail each", median(rates["mails"])),
+    ]
+    save("fanout", bars(f"One happening to {users:,} users: told per second", rows, "users/s"))
