@@ -18,6 +18,7 @@ from app.api.helpers.settings import make_frontend_url
 from app.api.helpers.templates import escape, html_to_text, one_line
 from app.delivery.handover import CHANNELS as CHANNELS_TASK
 from app.delivery.handover import DELIVER
+from app.happenings.arrays import id_array
 from app.happenings.decision import DIGEST, LATER, SEND, UNLESS_READ, Answer
 from app.happenings.plan import Plan
 from app.happenings.wishes import read_wishes
@@ -110,7 +111,7 @@ class _Recipients:
     def parameters(self) -> dict[str, Any]:
         """The arrays of the statements."""
         ids = [user_id for user_id, _ in self.waiting] + self.at_once
-        return {"ids": ids, "dues": [due for _, due in self.waiting]}
+        return {"ids": id_array(ids), "dues": [due for _, due in self.waiting]}
 
 
 def tell(happening: Happening, plan: Plan, ids: Sequence[int]) -> Told:
@@ -157,7 +158,7 @@ def _recipients(
 def _notify(happening: Happening, ids: Sequence[int], now: datetime) -> int:
     if not ids:
         return 0
-    made = db.session.execute(_NOTIFY, {"happening_id": happening.id, "ids": ids, "now": now})
+    made = db.session.execute(_NOTIFY, {"happening_id": happening.id, "ids": id_array(ids), "now": now})
     note_change(db.session(), NEW, ids, happening_id=happening.id)
     count: int = made.rowcount  # type: ignore[attr-defined]  # an INSERT has it
     return count

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import RowMapping, text
 
+from app.happenings.arrays import id_array
 from app.happenings.decision import Answer, Question, Wish, decide
 from app.happenings.hours import DIGEST_HOUR, MONDAY, Hours
 from app.happenings.plan import Plan
@@ -68,7 +69,7 @@ def read_wishes(ids: Iterable[int], type_name: str) -> dict[int, Wishes]:
     patterns = patterns_of(type_name)
     rank = {pattern: place for place, pattern in enumerate(patterns)}
     found: dict[int, Wishes] = {}
-    rows = db.session.execute(_READ, {"ids": list(ids), "patterns": patterns}).mappings().all()
+    rows = db.session.execute(_READ, {"ids": id_array(ids), "patterns": patterns}).mappings().all()
     # The closest pattern comes first, and stays.
     for row in sorted(rows, key=lambda row: rank.get(row["pattern"], 0)):
         wishes = found.setdefault(row["id"], _without_wishes(row))

@@ -443,10 +443,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("tokens_ended_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_users_has_preferences", "users", ["id"], unique=False, postgresql_where=sa.text("has_preferences")
+    )
 
 
 def downgrade() -> None:
     """Change them back."""
+    op.drop_index("ix_users_has_preferences", table_name="users", postgresql_where=sa.text("has_preferences"))
     op.drop_index(
         "ix_users_tokens_ended_at", table_name="users", postgresql_where=sa.text("tokens_ended_at IS NOT NULL")
     )
