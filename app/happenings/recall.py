@@ -106,7 +106,7 @@ def recall(happening_id: int) -> None:
     fanout.state, fanout.finished_at = RECALLED, None
     fanout.taken_back = _at(MAILS)
     if fanout.done <= INLINE:
-        while _take_back(fanout):
+        while take_back_chunk(fanout):
             pass
     if fanout.finished_at is None:
         remember_queued(db.session(), RECALL, (happening_id,))
@@ -124,7 +124,7 @@ def go_on(happening_id: int, seconds: float) -> bool:
     while True:
         locked = open_one.with_for_update(skip_locked=True, of=Fanout).execution_options(populate_existing=True)
         fanout = db.session.scalar(locked)
-        is_more = fanout is not None and _take_back(fanout)
+        is_more = fanout is not None and take_back_chunk(fanout)
         is_over = fanout is not None and fanout.finished_at is not None
         db.session.commit()
         if is_over:
@@ -133,8 +133,11 @@ def go_on(happening_id: int, seconds: float) -> bool:
             return is_more
 
 
-def _take_back(fanout: Fanout) -> bool:
-    """The next chunk; False if there is no other, or none before a mail that is being sent has its outcome."""
+def take_back_chunk(fanout: Fanout) -> bool:
+    """The next chunk, in the caller's transaction, which has locked the row.
+
+    False if there is no other, or none before a mail that is being sent has its outcome.
+    """
     place = fanout.taken_back or _at(MAILS)
     step = place["step"]
     if step == REST:

@@ -383,3 +383,29 @@ def test_a_list_takes_the_same_statements_however_many_drafts_it_has(cast: Cast)
         taken.append(len(seen))
     assert taken[0] == taken[1]
     assert {item["attributes"]["mails-sent"] for item in items} == {None}
+
+
+def test_a_recall_empties_the_inboxes_and_says_what_could_not_be_stopped(cast: Cast) -> None:
+    item = cast.draft(audience="ticket-holders")
+    cast.change(item, state="sending")
+    for status in ("sending", "sent"):
+        claim = {"claim": "7d9f0c2e-58a5-4c0e-9a9f-2f2d6a1f0b11", "lease_until": utc_now()}
+        values = claim if status == "sending" else {"claim": None, "lease_until": None, "sent_at": utc_now()}
+        sent = update(Mail).where(Mail.recipient == "holder@example.org").values(status=status, **values)
+        db.session.execute(sent.execution_options(synchronize_session=False))
+    db.session.commit()
+    mine = cast.api.as_(cast.users["buyer"])
+    path = f"/v1/users/{cast.users['buyer'].id}/notifications"
+    assert mine.get(path).json["meta"]["unread-count"] == 1
+    answer = cast.change(item, "organizer", state="recalled")
+    assert answer.status_code == 200
+    shown = answer.json["data"]["attributes"]
+    assert (shown["state"], shown["told"], shown["mails"]) == (RECALLED, 2, 2)
+    assert (shown["mails-sent"], shown["mails-stopped"]) == (1, 1)
+    assert shown["recalled-at"]
+    assert shown["recall-finished-at"]
+    emptied = mine.get(path).json
+    assert (emptied["data"], emptied["meta"]["count"], emptied["meta"]["unread-count"]) == ([], 0, 0)
+    log = cast.api.as_(cast.users["admin"]).get("/v1/notifications").json
+    assert [row["attributes"]["title"] for row in log["data"]] == [WORDS["title"]] * 2
+    assert f"Broadcast {WORDS['title']} ({item['id']}) recalled" in activities()

@@ -35,6 +35,8 @@ _AGAIN: Final = text(
             AND (SELECT uncertain_mails FROM settings) = 'retry'
             AND attempts < (SELECT max(max_attempts) FROM channel_services AS service
                 WHERE service.channel = message.channel AND is_enabled)
+            -- what was recalled is not sent again
+            AND NOT EXISTS (SELECT FROM fanouts WHERE happening_id = message.happening_id AND state = 'recalled')
         ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ), again AS (
         UPDATE channel_messages SET status = 'queued', next_attempt_at = now()

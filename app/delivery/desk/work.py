@@ -35,6 +35,9 @@ _JUDGE: Final = """
     SELECT id, status AS before, body_removed_at AS removed_at, expires_at, error_class, last_error, CASE
         WHEN status <> ALL(:takes) THEN 'status'
         WHEN :needs_message AND body_removed_at IS NOT NULL THEN 'message'
+        WHEN :needs_message AND EXISTS (
+            SELECT FROM fanouts WHERE fanouts.happening_id = mails.happening_id AND fanouts.state = 'recalled'
+        ) THEN 'recalled'
         WHEN :needs_message AND secret IS NULL AND action = ANY(:secretive) AND strpos(message, :mask) > 0
             THEN 'secret'
         WHEN :needs_message AND secret IS NOT NULL AND expires_at < now() THEN 'expired'
@@ -126,6 +129,8 @@ def _why(deed: Deed, row: Row[Any]) -> str:
             return f"It is {row.before}: {deed.rule}."
         case "message":
             return f"Its text was removed on {_utc(row.removed_at)}, since it was old: there is nothing to send."
+        case "recalled":
+            return "What it tells was recalled: it is not sent any more."
         case "expired":
             return f"The link in it expired on {_utc(row.expires_at)}: whoever needs one must ask for a new one."
     return "The link in it was for its recipient only, and is not kept: whoever needs one must ask for a new one."
