@@ -276,7 +276,15 @@ SPEAKERS_CALLS = Access(
 PAPER_INVITES = Access(PaperInvite, visible_paper_invites)
 ROLE_INVITES = Access(RoleInvite, visible_role_invites)
 NOTIFICATIONS = Access(Notification, visible_notifications)
-HAPPENINGS = Access(Happening, visible_happenings)
+HAPPENINGS = Access(
+    Happening,
+    visible_happenings,
+    # Who did it may be told in its words or not; how many others know is the admins' business.
+    private=frozenset({"actor", "recipients", "told", "state"}),
+    reads_private=only_admins,
+    # A program sees these of a happening only in the answer to its own announcement.
+    may_read_private=lambda viewer, _happening: viewer.service is not None,
+)
 LISTENS = Access(Listen, visible_listens)
 EVENT_TYPES = Access(EventTypeRow, everybody)
 BROADCASTS = Access(Broadcast, visible_broadcasts)

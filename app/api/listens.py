@@ -13,7 +13,6 @@ from app.api.jsonapi.access import ResourceType, require_visible
 from app.api.jsonapi.document import read_resource
 from app.api.jsonapi.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
-from app.api.jsonapi.response import document_response
 from app.api.schema.events import EVENT
 from app.api.schema.listens import LISTEN
 from app.api.schema.sessions import SESSION
@@ -38,13 +37,7 @@ class ListenList(ListResource):
         query = self.query(many=False)
         data = LISTEN.schema.load_resource(read_resource(LISTEN.type_), partial=False)
         listen, is_new = self._follow(db.session.get_one(User, view_kwargs["user_id"]), data)
-        document = self.document(listen, query)
-        own = document["data"].get("links", {}).get("self")
-        if own:
-            document["links"] = {"self": own}
-        return self.data_layer.commit(
-            document_response(document, 201 if is_new else 200, {"Location": own} if own else None)
-        )
+        return self.answer(listen, query, 201 if is_new else 200)
 
     def _follow(self, user: User, data: dict[str, Any]) -> tuple[Listen, bool]:
         """The listen, and whether it was just made.

@@ -24,6 +24,7 @@ from app.api.broadcasts import BroadcastDetail, BroadcastList, EventBroadcastLis
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.event_types import EventTypeDetail, EventTypeList
 from app.api.events import EventDetail, EventList
+from app.api.happenings import HappeningDetail, HappeningList
 from app.api.health import health, ready
 from app.api.jsonapi import idempotency
 from app.api.jsonapi.table import Permission, Route, register
@@ -47,6 +48,7 @@ from app.api.permissions import (
     anyone,
     known,
     logged_in,
+    service,
     the_user,
     the_user_or_admin,
     verified,
@@ -80,7 +82,7 @@ from app.auth.views import (
     reset_password,
     verify_email,
 )
-from app.models.service_token import EVENT_TYPES_WRITE
+from app.models.service_token import EVENT_TYPES_WRITE, HAPPENINGS_WRITE
 from app.pages.invitations import invitation_page, invitation_submit
 from app.pages.views import front_end_page, reset_page, reset_submit, verify_page, verify_submit
 
@@ -116,6 +118,8 @@ V1: Final = (
     Route("preferences_change", ["/users/<int:user_id>/preferences"], change_preferences, can(PATCH=the_user),
           is_jsonapi=True, keyed=True),
     # --- happenings, and who follows which
+    Route("happening_list", ["/happenings"], HappeningList, can(GET=admin, POST=service(HAPPENINGS_WRITE))),
+    Route("happening_detail", ["/happenings/<int:id>"], HappeningDetail, can(GET=logged_in)),
     Route("event_type_list", ["/event-types"], EventTypeList,
           can(GET=known, POST=admin_or_service(EVENT_TYPES_WRITE))),
     Route("event_type_detail", ["/event-types/<int:id>"], EventTypeDetail,

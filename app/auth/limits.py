@@ -25,6 +25,8 @@ LINKS_PER_ACCOUNT: Final = "5 per hour"
 TEST_MAILS_PER_ACCOUNT: Final = "10 per minute; 60 per hour"
 # Asking for the mails of an order once more.
 RESENDS_PER_ACCOUNT: Final = "5 per minute"
+# Each may be told to very many; what a busy program announces in a minute.
+HAPPENINGS_PER_SERVICE: Final = "600 per minute; 10000 per hour"
 # Each is a mail to whomever the caller names.
 INVITES_PER_ACCOUNT: Final = "100 per hour"
 # Drafts of broadcasts; how many of an event may be sent is another limit.

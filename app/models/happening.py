@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, BigId, CreatedAt, JsonObject
 from app.models.event import Event
+from app.models.session import Session
 from app.models.user import User
+
+if TYPE_CHECKING:
+    from app.models.fanout import Fanout
 
 
 class Happening(Base):
@@ -43,3 +50,12 @@ class Happening(Base):
 
     actor: Mapped[User | None] = relationship()
     event: Mapped[Event | None] = relationship()
+    session: Mapped[Session | None] = relationship()
+    # How far it was told; there is none for what is told to one person at a time.
+    fanout: Mapped[Fanout | None] = relationship(
+        primaryjoin="Happening.id == foreign(Fanout.happening_id)", uselist=False, viewonly=True
+    )
+
+    recipients: AssociationProxy[int | None] = association_proxy("fanout", "recipients")
+    told: AssociationProxy[int | None] = association_proxy("fanout", "done")
+    state: AssociationProxy[str | None] = association_proxy("fanout", "state")

@@ -70,6 +70,7 @@ class Notification(Base):
     title: AssociationProxy[str] = association_proxy("happening", "title")
     message: AssociationProxy[str] = association_proxy("happening", "message")
     action: AssociationProxy[str] = association_proxy("happening", "action")
+    event_type: AssociationProxy[str | None] = association_proxy("happening", "event_type")
     link: AssociationProxy[str | None] = association_proxy("happening", "link")
     data: AssociationProxy[JsonObject | None] = association_proxy("happening", "data")
 

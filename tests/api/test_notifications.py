@@ -17,7 +17,7 @@ from tests.support.api import Api
 from tests.support.errors import errors_of, pointer_of
 from tests.support.rows import notify, statements
 
-ATTRIBUTES = {"title", "message", "action", "received-at", "is-read", "read-at", "link", "data"}
+ATTRIBUTES = {"title", "message", "action", "event-type", "received-at", "is-read", "read-at", "link", "data"}
 
 
 @pytest.fixture

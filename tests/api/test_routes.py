@@ -42,6 +42,10 @@ GET    /v1/users/{user}/preferences                             401   403   403 
 PATCH  /v1/users/{user}/preferences                             401   403   403   200   403   403
 GET    /v1/notifications/{notification}/user                    401   404   404   200   404   200
 GET    /v1/notifications/{notification}/relationships/user      401   404   404   200   404   200
+GET    /v1/happenings                                           401   403   403   403   403   200
+# Only for other programs: see tests/api/test_happenings.py.
+POST   /v1/happenings                                           401   403   403   403   403   403
+GET    /v1/happenings/{happening}                               401   404   404   200   404   200
 GET    /v1/event-types                                          401   200   200   200   200   200
 POST   /v1/event-types                                          401   403   403   403   403   201
 GET    /v1/event-types/{event_type}                             401   200   200   200   200   200
@@ -264,6 +268,12 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
         "/v1/events": {
             "data": {"type": "event", "attributes": {"name": "New", "starts-at": NOON, "ends-at": NOON}},
         },
+        "/v1/happenings": {
+            "data": {
+                "type": "happening",
+                "attributes": {"event-type": "forums.post.created", "title": "New", "message": "New"},
+            },
+        },
         "/v1/event-types": {
             "data": {"type": "event-type", "attributes": {"name": f"forums.{viewer}.new", "title": "New"}},
         },
@@ -465,6 +475,8 @@ def test_a_write_in_another_media_type_is_415(world: World, client: FlaskClient)
         if row.method not in ("POST", "PATCH") or not row.path.startswith("/v1"):
             continue
         caller = "owner" if row.expected[-1] == 403 else "admin"
+        if row.path == "/v1/happenings":
+            caller = "service"
         body, headers = json.dumps(body_of(row, world, caller)), {"Authorization": f"JWT {world.clients[caller].token}"}
         # Logging in and the like take plain JSON, of whatever kind.
         is_plain = "/auth/" in row.path or row.path in (

@@ -24,6 +24,7 @@ from tests.support.world import make_world
 TYPES = "/v1/event-types"
 # What a service account with every scope is answered where somebody without a token gets another answer than 401.
 ALLOWED = {
+    ("POST", "/v1/happenings"): 201,
     ("GET", "/v1/event-types"): 200,
     ("POST", "/v1/event-types"): 201,
     ("GET", "/v1/event-types/{event_type}"): 200,

@@ -82,6 +82,8 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
         HappeningError: an argument cannot be; its `field` says which.
     """
     declared_type = _type(event_type)
+    if users is None and not declared_type.is_listenable:
+        raise HappeningError("users", f"Nobody may follow {declared_type.name}: name who is told.")
     about = session.event if session is not None and event is None else event
     by = actor or current_viewer().user
     happening = Happening(

@@ -116,13 +116,16 @@ class ListResource(Resource, ResourceList):
         item = read_resource(self.resource_type.type_)
         data = self.resource_type.schema.load_resource(item, partial=False)
         self.data_layer.look_up(data)
-        row = self.data_layer.create_object(data, view_kwargs)
+        return self.answer(self.data_layer.create_object(data, view_kwargs), query)
+
+    def answer(self, row: Any, query: Query, status: int = 201) -> Response:
+        """Commit, and answer with the row and its address."""
         # The answer is made before the commit: after it another request might delete the row.
         document = self.document(row, query)
         own = document["data"].get("links", {}).get("self")
         if own:
             document["links"] = {"self": own}
-        return self.data_layer.commit(document_response(document, 201, {"Location": own} if own else None))
+        return self.data_layer.commit(document_response(document, status, {"Location": own} if own else None))
 
 
 class DetailResource(Resource, ResourceDetail):

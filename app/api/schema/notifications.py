@@ -1,10 +1,10 @@
-"""Notifications, and the happenings that they tell of."""
+"""Notifications."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from app.api.access import HAPPENINGS, NOTIFICATIONS
+from app.api.access import NOTIFICATIONS
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import JsonValue, StrictBoolean, Text, Timestamp
 from app.api.jsonapi.schema import Schema, ToOne
@@ -21,6 +21,7 @@ class NotificationSchema(Schema):
     title = Text(10_000, dump_only=True)
     message = Text(100_000, dump_only=True)
     action = Text(255, dump_only=True)
+    event_type = Text(255, dump_only=True)
     received_at = Timestamp(dump_only=True)
     is_read = StrictBoolean()
     read_at = Timestamp(dump_only=True)
@@ -37,20 +38,6 @@ class NotificationSchema(Schema):
     happening = ToOne("happening", foreign_key="happening_id", dump_only=True)
 
 
-class HappeningSchema(Schema):
-    """What happened, once for all who were told."""
-
-    class Meta:
-        type_ = "happening"
-
-    action = Text(255, dump_only=True)
-    title = Text(10_000, dump_only=True)
-    message = Text(100_000, dump_only=True)
-    link = Text(10_000, dump_only=True)
-    data = JsonValue(dump_only=True)
-    created_at = Timestamp(dump_only=True)
-
-
 NOTIFICATION: Final = register_type(
     ResourceType(
         "notification",
@@ -60,10 +47,10 @@ NOTIFICATION: Final = register_type(
             "title": Happening.title,
             "message": Happening.message,
             "action": Happening.action,
+            "event_type": Happening.event_type,
             "link": Happening.link,
             "data": Happening.data,
         },
         joins=(Notification.happening,),
     )
 )
-HAPPENING: Final = register_type(ResourceType("happening", HappeningSchema, HAPPENINGS))
