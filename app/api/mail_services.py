@@ -32,7 +32,7 @@ class MailServiceList(ListResource):
 
     resource_type = MAIL_SERVICE
 
-    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
+    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int | None) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
         """The services in the order in which they are tried, the settings' own too; what is wrong with one, or null."""
         services = read_services(db.session.connection(), get_config())
         wrong = {name: str(error) for name, error in services.wrong.items()}

@@ -54,7 +54,7 @@ class NotificationList(ListResource):
             return super().count_rows(statement, query, view_kwargs)
         return _count_once(view_kwargs["user_id"], statement)
 
-    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
+    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int | None) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
         """Every answer carries the number for the badge."""
         return {"unread-count": unread_count(view_kwargs["user_id"])}
 

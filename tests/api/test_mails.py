@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.api.helpers.mail import send_email
-from app.models import Mail, db
+from app.models import Mail, MailEvent, db
 from app.models.base import utc_now
 from app.models.mail import BULK
 from tests.conftest import People
@@ -127,3 +127,18 @@ def test_no_mail_is_written_over_http(api: Api, people: People) -> None:
     ):
         assert answer.status_code == 405
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_a_timeline_is_read_on_from_a_cursor_in_its_own_order(api: Api, people: People) -> None:
+    mail = queue()
+    db.session.flush()
+    db.session.add_all(MailEvent(mail_id=mail.id, event="deferred", code=code) for code in range(5))
+    db.session.commit()
+    admin, pages = api.as_(people.admin()), []
+    address: str | None = f"/v1/mails/{mail.id}/events?page[after]=&page[size]=2&filter[event]=deferred"
+    while address:
+        answer = admin.get(address)
+        pages.append([each["attributes"]["code"] for each in answer.json["data"]])
+        address, back = answer.json["links"]["next"], answer.json["links"]["prev"]
+    assert pages == [[0, 1], [2, 3], [4]]
+    assert [each["attributes"]["code"] for each in admin.get(back).json["data"]] == [2, 3]

@@ -20,7 +20,7 @@ def errors_of(response: TestResponse) -> list[dict[str, Any]]:
     assert set(document) == {"errors", "jsonapi"}
     assert document["errors"]
     for error in document["errors"]:
-        assert set(error) <= {"status", "title", "detail", "source"}
+        assert set(error) <= {"status", "title", "detail", "source", "links", "meta"}
         assert error["title"]
         assert error["detail"]
         assert isinstance(error["status"], str)

@@ -13,7 +13,7 @@ from app.api.jsonapi.access import ResourceType, find_type
 from app.api.jsonapi.compound import load_options
 from app.api.jsonapi.exceptions import ApiError, NotFound, Unprocessable, raise_all
 from app.api.jsonapi.idempotency import commit_with
-from app.api.jsonapi.pages import load_page
+from app.api.jsonapi.pages import Rows, load_page
 from app.api.jsonapi.query import Query
 from app.api.jsonapi.schema import ToOne, dasherize
 from app.api.viewer import Viewer
@@ -53,8 +53,8 @@ class DataLayer(SqlalchemyDataLayer):
         view_kwargs: Mapping[str, Any],
         filters: Iterable[ColumnElement[bool]] | None = None,
         as_query: bool = False,  # noqa: ARG002 - the library's signature
-    ) -> tuple[int, list[Any]]:
-        """How many rows there are, and those of the page; newest first unless the query sorts.
+    ) -> Rows:
+        """The rows of the page, and how many there are on all; newest first unless the query sorts.
 
         Raises:
             BadRequest: the query sorts or filters by what the caller cannot know of.

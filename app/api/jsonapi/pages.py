@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -12,6 +13,7 @@ from app.api.jsonapi.columns import sort_column
 from app.api.jsonapi.compound import load_options
 from app.api.jsonapi.exceptions import BadRequest
 from app.api.jsonapi.filters import compile_filters
+from app.api.jsonapi.paging import Page
 from app.api.jsonapi.query import Query
 from app.api.viewer import Viewer
 from app.models import db
@@ -23,34 +25,62 @@ def _ask(statement: Select[int]) -> int:
     return db.session.scalar(statement) or 0
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is on a page.
+
+    Attributes:
+        rows: the rows, in the order of the list.
+        count: how many rows the list has; None of a page beside a cursor, for which nothing is counted.
+        has_more: whether there are further rows in the direction of the cursor.
+    """
+
+    rows: list[Any]
+    count: int | None
+    has_more: bool = False
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The number of rows, where it is known."""
+        return {} if self.count is None else {"count": self.count}
+
+
 def load_page(
     resource_type: ResourceType,
     viewer: Viewer,
     query: Query,
     conditions: Sequence[ColumnElement[bool]],
     count_rows: CountRows = _ask,
-) -> tuple[int, list[Any]]:
-    """How many rows fulfil the conditions and the query's filters, and those of its page.
+) -> Rows:
+    """The rows of the query's page among those that fulfil the conditions and the query's filters.
 
-    `count_rows` counts them where the page does not tell; by default the database does.
+    `count_rows` counts them all where the page does not tell; by default the database does.
 
     Raises:
         BadRequest: the query sorts or filters by what the caller cannot know of.
     """
+    page = query.page
     where = [*conditions, *compile_filters(query.filters, resource_type, viewer)]
-    statement = (
-        select(resource_type.model)
-        .where(*where)
-        .order_by(*_order(resource_type, viewer, query))
-        .offset(query.offset or None)
-        .limit(query.page_size)
-        .options(*load_options(resource_type))
-    )
-    rows = list(db.session.scalars(statement))
+    statement = select(resource_type.model).where(*where).options(*load_options(resource_type))
+    if page.style == "cursor":
+        return _beside_cursor(resource_type, statement, page)
+    ordered = statement.order_by(*_order(resource_type, viewer, query))
+    rows = list(db.session.scalars(ordered.offset(page.offset or None).limit(page.size)))
     # A page that is not full tells the number of all rows without another query.
-    if len(rows) < query.page_size and (rows or query.offset == 0):
-        return query.offset + len(rows), rows
-    return count_rows(select(func.count()).select_from(resource_type.model).where(*where)), rows
+    if len(rows) < page.size and (rows or page.offset == 0):
+        return Rows(rows, page.offset + len(rows))
+    return Rows(rows, count_rows(select(func.count()).select_from(resource_type.model).where(*where)))
+
+
+def _beside_cursor(resource_type: ResourceType, statement: Select[Any], page: Page) -> Rows:
+    """Rows on one side of an id, the closest ones; one more is looked for to know whether the list goes on."""
+    id_ = resource_type.model.id
+    goes_up = resource_type.is_story != page.is_before
+    if page.cursor is not None:
+        statement = statement.where(id_ > page.cursor if goes_up else id_ < page.cursor)
+    found = list(db.session.scalars(statement.order_by(id_.asc() if goes_up else id_.desc()).limit(page.size + 1)))
+    rows = found[: page.size]
+    return Rows(rows[::-1] if page.is_before else rows, None, len(found) > page.size)
 
 
 def _order(resource_type: ResourceType, viewer: Viewer, query: Query) -> list[ColumnElement[Any]]:

@@ -13,12 +13,11 @@ from werkzeug.datastructures import MultiDict
 
 from app.api.jsonapi.access import ResourceType, find_type
 from app.api.jsonapi.exceptions import BadRequest
-from app.api.jsonapi.jsontext import MAX_BIGINT, JsonTextError, is_storable, loads
+from app.api.jsonapi.jsontext import JsonTextError, is_storable, loads
 from app.api.jsonapi.operators import RELATIONS
+from app.api.jsonapi.paging import PARAMETERS, Page, read_page
 from app.api.jsonapi.schema import underscore
 
-PAGE_SIZE: Final = 20
-MAX_PAGE_SIZE: Final = 100
 MAX_INCLUDES: Final = 10
 MAX_INCLUDE_DEPTH: Final = 2
 MAX_SORT: Final = 5
@@ -27,8 +26,7 @@ MAX_FILTER_LENGTH: Final = 4096
 # Between the names of a path: `user.email`, `user__email`.
 STEP: Final = re.compile(r"\.|__")
 _MEMBER: Final = re.compile(r"(fields|filter)\[([^\[\]]+)\]")
-_NUMBER: Final = re.compile(r"[0-9]{1,19}")
-_LIST_ONLY: Final = ("page[number]", "page[size]", "sort", "filter")
+_LIST_ONLY: Final = (*PARAMETERS, "sort", "filter")
 
 Path = tuple[str, ...]
 
@@ -55,16 +53,14 @@ class Query:
     """What a query string asks for.
 
     Attributes:
-        page_number: from 1.
-        page_size: 1 to 100.
+        page: which part of a list.
         sort: the keys, the first one first.
         filters: conditions that must all hold.
         fields: for each type named, the Python names of the attributes and relationships to show.
         include: paths of relationships, Python names.
     """
 
-    page_number: int = 1
-    page_size: int = PAGE_SIZE
+    page: Page = Page()  # noqa: RUF009 - a value that cannot change
     sort: tuple[SortKey, ...] = ()
     filters: tuple[FilterNode, ...] = ()
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -76,11 +72,6 @@ class Query:
         is_sorted_by_own = all(len(key.path) == 1 for key in self.sort)
         return not self.include and is_sorted_by_own and all(_is_about_own(each.node) for each in self.filters)
 
-    @property
-    def offset(self) -> int:
-        """How many rows come before this page."""
-        return (self.page_number - 1) * self.page_size
-
 
 def parse_query(arguments: MultiDict[str, str], resource_type: ResourceType, *, many: bool) -> Query:
     """Read a query string; `many` tells whether it is a list's, which can be paged, sorted and filtered.
@@ -89,10 +80,8 @@ def parse_query(arguments: MultiDict[str, str], resource_type: ResourceType, *, 
         BadRequest: a parameter is unknown, there twice or has a value that cannot be; `source.parameter` names it.
     """
     given = _given(arguments, many=many)
-    size = _number(given, "page[size]", PAGE_SIZE, MAX_PAGE_SIZE)
     return Query(
-        page_number=_number(given, "page[number]", 1, MAX_BIGINT // size),
-        page_size=size,
+        page=read_page(given),
         sort=_sort(given.get("sort")),
         filters=_filters(given),
         fields=_fields(given),
@@ -148,15 +137,6 @@ def _is_about_own(node: Any) -> bool:
     if operator in RELATIONS or (isinstance(name, str) and STEP.search(name)):
         return False
     return all(_is_about_own(node[key]) for key in ("and", "or", "not") if key in node)
-
-
-def _number(given: Mapping[str, str], name: str, default: int, maximum: int) -> int:
-    if name not in given:
-        return default
-    number = int(given[name]) if _NUMBER.fullmatch(given[name]) else 0
-    if not 1 <= number <= maximum:
-        raise BadRequest(f"This must be a whole number from 1 to {maximum}.", parameter=name)
-    return number
 
 
 def _sort(value: str | None) -> tuple[SortKey, ...]:

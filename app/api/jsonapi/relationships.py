@@ -14,7 +14,7 @@ from app.api.jsonapi.compound import collection_document, single_document
 from app.api.jsonapi.document import read_linkage
 from app.api.jsonapi.exceptions import Forbidden
 from app.api.jsonapi.links import page_links, self_link
-from app.api.jsonapi.pages import load_page
+from app.api.jsonapi.pages import Rows, load_page
 from app.api.jsonapi.query import Query, parse_query
 from app.api.jsonapi.resources import Resource
 from app.api.jsonapi.response import document_response, empty_response
@@ -38,7 +38,8 @@ class RelationshipResource(Resource, ResourceRelationship):
         row = self.data_layer.get_object(view_kwargs)
         self._check_readable(row)
         query = parse_query(request.args, self.other, many=self.field.many)
-        count, rows = self._load(row, query)
+        loaded = self._load(row, query)
+        rows = loaded.rows
         if self._is_linkage():
             identifiers = [{"type": self.other.type_, "id": str(each.id)} for each in rows]
             one = identifiers[0] if identifiers else None
@@ -47,11 +48,11 @@ class RelationshipResource(Resource, ResourceRelationship):
             document = collection_document(self.other, rows, self.viewer, query)
         else:
             document = single_document(self.other, rows[0] if rows else None, self.viewer, query)
-        document["links"] = page_links(query, count) if self.field.many else {"self": self_link()}
+        document["links"] = page_links(query.page, loaded) if self.field.many else {"self": self_link()}
         if self._is_linkage() and self.field.related_view:
             document["links"]["related"] = url_of(self.field.related_view, row.id)
         if self.field.many:
-            document["meta"] = {"count": count}
+            document["meta"] = loaded.meta
         return document_response(document)
 
     def patch(self, **view_kwargs: Any) -> Response:
@@ -97,7 +98,7 @@ class RelationshipResource(Resource, ResourceRelationship):
             raise LookupError(f"the type {self.field.type_} is not registered")
         return found
 
-    def _load(self, row: Any, query: Query) -> tuple[int, list[Any]]:
+    def _load(self, row: Any, query: Query) -> Rows:
         """The related rows that the caller may see, found by a subquery that stands for itself."""
         source, target = aliased(self.resource_type.model), aliased(self.other.model)
         ids = select(target.id).join(getattr(source, self.key).of_type(target)).where(source.id == row.id)

@@ -93,8 +93,8 @@ class Resource(LibraryResource):
         """How many rows a list has on all its pages, where the page itself does not tell."""
         return db.session.scalar(statement) or 0
 
-    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:  # noqa: ARG002
-        """What `meta` of a list has besides `count`."""
+    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int | None) -> dict[str, Any]:  # noqa: ARG002
+        """What `meta` of a list has besides `count`, which is None where nothing was counted."""
         return {}
 
 
@@ -104,10 +104,10 @@ class ListResource(Resource, ResourceList):
     def get(self, **view_kwargs: Any) -> Response:
         """A page."""
         query = self.query(many=True)
-        count, rows = self.data_layer.get_collection(query, view_kwargs)
-        document = collection_document(self.resource_type, rows, self.viewer, query)
-        document["links"] = page_links(query, count)
-        document["meta"] = {"count": count, **self.list_meta(self.viewer, view_kwargs, count)}
+        loaded = self.data_layer.get_collection(query, view_kwargs)
+        document = collection_document(self.resource_type, loaded.rows, self.viewer, query)
+        document["links"] = page_links(query.page, loaded)
+        document["meta"] = {**loaded.meta, **self.list_meta(self.viewer, view_kwargs, loaded.count)}
         return document_response(document)
 
     def post(self, **view_kwargs: Any) -> Response:

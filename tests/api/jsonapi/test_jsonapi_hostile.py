@@ -121,6 +121,10 @@ GOOD = {
 
 PARAMETERS = [
     "page[size]",
+    "page[after]",
+    "page[before]",
+    "limit",
+    "offset",
     "page[number]",
     "page",
     "page[]",
@@ -258,7 +262,7 @@ def check(response: TestResponse) -> None:
     assert body["jsonapi"] == {"version": "1.1"}
     assert body["errors"]
     for error in body["errors"]:
-        assert set(error) <= {"status", "title", "detail", "source"}
+        assert set(error) <= {"status", "title", "detail", "source", "links", "meta"}
         assert isinstance(error["status"], str)
         assert error["title"]
         assert error["detail"]

@@ -248,8 +248,8 @@ class Notices(ListResource):
             raise NotFound("There is no such person.")
         return Notification.user_id == view_kwargs["user_id"]
 
-    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int) -> dict[str, Any]:
-        return {"twice": count * 2}
+    def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int | None) -> dict[str, Any]:
+        return {"twice": (count or 0) * 2}
 
 
 class Notice(DetailResource):
