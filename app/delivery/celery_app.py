@@ -13,6 +13,8 @@ from config import Config
 SWEEP_INTERVAL: Final = 5.0
 # Seconds between two looks at the clock: how late a reminder is at most.
 PERIODIC_INTERVAL: Final = 60.0
+# The same for mails that were held: how late a digest is at most.
+HELD_INTERVAL: Final = 30.0
 # The same for exports and imports, which nobody expects within a second.
 TRANSFERS_INTERVAL: Final = 10.0
 # The same for what is too old to be kept.
@@ -68,6 +70,11 @@ def make_celery(app: Flask) -> Celery:
                 "task": "usher.fanout.sweep",
                 "schedule": SWEEP_INTERVAL,
                 "options": {"expires": SWEEP_INTERVAL},
+            },
+            "held": {
+                "task": "usher.held",
+                "schedule": HELD_INTERVAL,
+                "options": {"expires": HELD_INTERVAL},
             },
             "periodic": {
                 "task": "usher.periodic",

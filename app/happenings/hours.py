@@ -7,6 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy import RowMapping
+
 from app.models.preference import HOURLY, WEEKLY
 
 DIGEST_HOUR: Final = 8
@@ -27,7 +29,7 @@ class Hours:
         """When the quiet hours end that `now` is within; None outside of them."""
         if self.quiet_from is None or self.quiet_until is None or self.quiet_from == self.quiet_until:
             return None
-        here = now.astimezone(_zone(self.timezone))
+        here = now.astimezone(zone_of(self.timezone))
         # Those of today, or, over midnight, those that began yesterday.
         for day in (here.date() - timedelta(days=1), here.date()):
             begins = datetime.combine(day, self.quiet_from, here.tzinfo).astimezone(UTC)
@@ -45,7 +47,7 @@ class Hours:
     def _next(self, mode: str, now: datetime) -> datetime:
         if mode == HOURLY:
             return (now + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
-        here = now.astimezone(_zone(self.timezone))
+        here = now.astimezone(zone_of(self.timezone))
         day = here.date()
         while True:
             due = datetime.combine(day, time(self.digest_hour), here.tzinfo).astimezone(UTC)
@@ -54,7 +56,20 @@ class Hours:
             day += timedelta(days=1)
 
 
-def _zone(name: str) -> ZoneInfo:
+def hours_of(row: RowMapping) -> Hours:
+    """Those of a user, from columns of `users` and of `delivery_hours`, which are null where nothing was said."""
+    hour, weekday = row["digest_hour"], row["digest_weekday"]
+    return Hours(
+        row["timezone"],
+        row["quiet_from"],
+        row["quiet_until"],
+        DIGEST_HOUR if hour is None else hour,
+        MONDAY if weekday is None else weekday,
+    )
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by name; UTC, if it is gone from the database of them."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.handover import FANOUT, RECALL
 from app.happenings.fanout import work_on
+from app.happenings.held import release
 from app.happenings.recall import go_on
 from app.models import db
+from app.models.base import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 FANOUT_SECONDS: Final = 5.0
 # The same for taking back.
 RECALL_SECONDS: Final = 5.0
+# The same for mails that were held.
+HELD_SECONDS: Final = 10.0
 # Fan-outs that one sweep hands over at most; each is handed to one more worker.
 AT_MOST: Final = 8
 
@@ -65,6 +69,19 @@ def take_back(ids: Iterable[int]) -> None:
             continue
         if left:
             celery.send_task(RECALL, args=[[id_]], queue="usher", ignore_result=True)
+
+
+@shared_task(name="usher.held")
+def send_held() -> None:
+    """Send digests, and mails whose notifications were not read in time; what is left is the next run's."""
+    try:
+        mails = sum(release(utc_now(), HELD_SECONDS))
+    except SQLAlchemyError as error:
+        db.session.rollback()
+        log.warning("Mails that were held are held on (%s): the next run goes on.", type(error).__name__)
+        return
+    if mails:
+        log.info("Sent what was held: %d mails.", mails, extra={"task": send_held.name, "mails": mails})
 
 
 @shared_task(name="usher.fanout.sweep")

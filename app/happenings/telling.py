@@ -185,17 +185,19 @@ def _mail(happening: Happening, who: _Recipients, shared: Mapping[str, Any], bat
 
 def _words(happening: Happening) -> dict[str, list[str]]:
     """The mail's message in every language: the happening's own, and a link to it in words that its reader knows."""
-    messages = []
-    for language in LANGUAGES:
-        link = ""
-        if happening.link:
-            words = escape(translate(READ_MORE, language))
-            link = f'<p dir="{direction(language)}"><a href="{escape(full_link(happening.link))}">{words}</a></p>'
-        messages.append(f"{happening.message}{link}")
+    messages = [message_in(language, happening.message, happening.link) for language in LANGUAGES]
     return {"languages": list(LANGUAGES), "messages": messages, "texts": [html_to_text(each) for each in messages]}
 
 
 READ_MORE: Final = msg("Read more")
+
+
+def message_in(language: str, message: str, link: str | None) -> str:
+    """A happening's message as that of a mail."""
+    if not link:
+        return message
+    words = escape(translate(READ_MORE, language))
+    return f'{message}<p dir="{direction(language)}"><a href="{escape(full_link(link))}">{words}</a></p>'
 
 
 def full_link(link: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, text
 
 from app.happenings.arrays import id_array
 from app.happenings.decision import Answer, Question, Wish, decide
-from app.happenings.hours import DIGEST_HOUR, MONDAY, Hours
+from app.happenings.hours import Hours, hours_of
 from app.happenings.plan import Plan
 from app.happenings.types import EVERYTHING, patterns_of
 from app.models import db
@@ -81,13 +81,5 @@ def read_wishes(ids: Iterable[int], type_name: str) -> dict[int, Wishes]:
 
 
 def _without_wishes(row: RowMapping) -> Wishes:
-    weekday, hour = row["digest_weekday"], row["digest_hour"]
-    hours = Hours(
-        row["timezone"],
-        row["quiet_from"],
-        row["quiet_until"],
-        DIGEST_HOUR if hour is None else hour,
-        MONDAY if weekday is None else weekday,
-    )
     reach = {IN_APP: True, MAIL: row["is_verified"], SMS: bool(row["phone"]), CHAT: bool(row["chat_address"])}
-    return Wishes(hours, frozenset(channel for channel, can in reach.items() if can))
+    return Wishes(hours_of(row), frozenset(channel for channel, can in reach.items() if can))

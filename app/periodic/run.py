@@ -8,10 +8,19 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
+from app.happenings.digests import DIGEST_ACTION
+from app.happenings.held import release
 from app.periodic.invoices import bill_last_month, follow_up
 from app.periodic.orders import expire_orders
 from app.periodic.reminders import remind_of_next, remind_of_past
 from app.periodic.work import Outcome
+
+
+def send_held(now: datetime) -> Iterator[Outcome]:
+    """Digests, and mails whose notifications were not read in time, which beat also looks for on its own."""
+    for mails in release(now):
+        yield Outcome(DIGEST_ACTION, "mails that were held", mails)
+
 
 STEPS: Final[tuple[Callable[[datetime], Iterator[Outcome]], ...]] = (
     expire_orders,
@@ -19,6 +28,7 @@ STEPS: Final[tuple[Callable[[datetime], Iterator[Outcome]], ...]] = (
     remind_of_past,
     bill_last_month,
     follow_up,
+    send_held,
 )
 
 

@@ -1,0 +1,209 @@
+"""Mails that were held: sent when their time has come, unless they are not needed any more.
+
+The rows of a user and the mail that they become change hands in one transaction, with his row locked: two workers
+make no digest twice, and one that dies loses none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import RowMapping, text
+
+from app.api.helpers.log import record_activity
+from app.api.helpers.queueing import leaving, sender_domain, when
+from app.api.helpers.templates import html_to_text, one_line
+from app.happenings.decision import NOTHING, READ, RECALLED, UNREACHABLE
+from app.happenings.digests import DIGEST_ACTION, Item, make_digest
+from app.happenings.hours import hours_of
+from app.happenings.telling import message_in
+from app.language import best_language
+from app.models import Mail, db
+from app.models.mail import BULK
+from app.models.preference import UNREAD
+
+# Users of one transaction, and the rows that are looked at to find them: several workers find different ones.
+PEOPLE: Final = 100
+WINDOW: Final = 10_000
+
+_WAITING: Final = text(
+    """
+    SELECT DISTINCT user_id
+    FROM (SELECT user_id FROM held_mails WHERE due_at <= :now ORDER BY due_at LIMIT :window) AS due
+    """
+)
+# As nobody else may have them: whoever has their rows is making their mails.
+_PEOPLE: Final = text(
+    """
+    SELECT users.id, users.email, users.language, users.timezone,
+        users.is_verified AND users.deleted_at IS NULL AS is_there,
+        hours.quiet_from, hours.quiet_until, hours.digest_hour, hours.digest_weekday
+    FROM users LEFT JOIN delivery_hours AS hours ON hours.user_id = users.id
+    WHERE users.id = ANY(CAST(:ids AS bigint[]))
+    ORDER BY users.id LIMIT :people
+    FOR NO KEY UPDATE OF users SKIP LOCKED
+    """
+)
+_TAKE: Final = text(
+    f"""
+    WITH due AS (
+        DELETE FROM held_mails WHERE user_id = ANY(CAST(:ids AS bigint[])) AND due_at <= :now RETURNING *
+    )
+    SELECT due.id, due.user_id, due.happening_id, due.mode, due.action, due.subject, due.created_at, happenings.link,
+        CASE WHEN due.mode = '{UNREAD}' THEN due.words END AS words,
+        CASE WHEN due.mode = '{UNREAD}' AND due.words IS NULL THEN happenings.message END AS message,
+        batches.id AS batch_id,
+        coalesce(notifications.is_read OR notifications.deleted_at IS NOT NULL, false) AS is_read
+    FROM due
+    LEFT JOIN happenings ON happenings.id = due.happening_id
+    LEFT JOIN notifications
+        ON notifications.happening_id = due.happening_id AND notifications.user_id = due.user_id
+    LEFT JOIN mail_batches AS batches
+        ON batches.id = CAST(coalesce(due.words ->> 'batch_id', happenings.plan ->> 'batch_id') AS bigint)
+    ORDER BY due.id
+    """  # noqa: S608 - a constant of ours
+)
+# Whoever takes a happening back waits for us, and then finds the mails that we have made of it.
+_STATES: Final = text(
+    "SELECT happening_id, state FROM fanouts WHERE happening_id = ANY(CAST(:ids AS bigint[])) ORDER BY 1 FOR SHARE"
+)
+_NOT_NEEDED: Final = text(
+    f"""
+    UPDATE decisions SET outcome = '{NOTHING}', reason = dropped.reason, due_at = NULL
+    FROM unnest(CAST(:happenings AS bigint[]), CAST(:users AS bigint[]), CAST(:reasons AS text[]))
+        AS dropped (happening_id, user_id, reason)
+    WHERE decisions.happening_id = dropped.happening_id AND decisions.user_id = dropped.user_id
+        AND decisions.channel = 'mail'
+    """  # noqa: S608 - a constant of ours
+)
+
+
+def release(now: datetime, seconds: float | None = None) -> Iterator[int]:
+    """Send the held mails that are due, in transactions of at most 100 users; tells how many mails each has made.
+
+    Args:
+        now: the moment, with its time zone.
+        seconds: nothing more is begun after this time; the next run goes on.
+
+    Raises:
+        SQLAlchemyError: the database refused; what was to be sent is held as before.
+    """
+    stop_at = None if seconds is None else time.monotonic() + seconds
+    while True:
+        people = _lock(now)
+        if not people:
+            db.session.rollback()
+            return
+        mails = _release(people, now)
+        db.session.commit()
+        yield mails
+        if stop_at is not None and time.monotonic() >= stop_at:
+            return
+
+
+def _lock(now: datetime) -> Sequence[RowMapping]:
+    ids = db.session.scalars(_WAITING, {"now": now, "window": WINDOW}).all()
+    if not ids:
+        return ()
+    return db.session.execute(_PEOPLE, {"ids": ids, "people": PEOPLE}).mappings().all()
+
+
+def _release(people: Sequence[RowMapping], now: datetime) -> int:
+    """Make the mails of these users, whose rows are locked; returns how many."""
+    rows = db.session.execute(_TAKE, {"ids": [person["id"] for person in people], "now": now}).mappings().all()
+    by_user: dict[int, list[RowMapping]] = {}
+    dropped: list[tuple[RowMapping, str]] = []
+    known = {person["id"]: person for person in people}
+    recalled = _recalled(rows)
+    for row in rows:
+        reason = _not_needed(row, known[row["user_id"]], recalled)
+        if reason is None:
+            by_user.setdefault(row["user_id"], []).append(row)
+        else:
+            dropped.append((row, reason))
+    _tell_why(dropped)
+    mails = [mail for user_id, held in by_user.items() for mail in _mails(known[user_id], held, now)]
+    for mail in mails:
+        record_activity("mail_event", email=mail.recipient, action=mail.action, subject=mail.subject)
+    db.session.add_all(mails)
+    return len(mails)
+
+
+def _recalled(rows: Sequence[RowMapping]) -> set[int]:
+    """The happenings that were taken back."""
+    ids = {row["happening_id"] for row in rows if row["happening_id"] is not None}
+    found = db.session.execute(_STATES, {"ids": sorted(ids)}) if ids else ()
+    return {happening_id for happening_id, state in found if state == RECALLED}
+
+
+def _not_needed(row: RowMapping, person: RowMapping, recalled: Collection[int]) -> str | None:
+    """Why nothing more is sent."""
+    if row["happening_id"] in recalled:
+        return RECALLED
+    if row["is_read"]:
+        return READ
+    return None if person["is_there"] else UNREACHABLE
+
+
+def _tell_why(dropped: Sequence[tuple[RowMapping, str]]) -> None:
+    known = [(row["happening_id"], row["user_id"], reason) for row, reason in dropped if row["happening_id"]]
+    if known:
+        happenings, users, reasons = zip(*known, strict=True)
+        values = {"happenings": list(happenings), "users": list(users), "reasons": list(reasons)}
+        db.session.execute(_NOT_NEEDED, values)
+
+
+def _mails(person: RowMapping, held: Sequence[RowMapping], now: datetime) -> Iterator[Mail]:
+    """Those of one user: one for each that was to come alone, and one for all others."""
+    quiet_until = hours_of(person).end_of_quiet(now)
+    times = {**when(None), "time": now, **({} if quiet_until is None else leaving(quiet_until))}
+    digest = [row for row in held if row["mode"] != UNREAD]
+    for row in held:
+        if row["mode"] == UNREAD:
+            yield Mail(**times, **_alone(person, row))
+    if digest:
+        yield Mail(**times, **_digest(person, digest))
+
+
+def _alone(person: RowMapping, row: RowMapping) -> Mapping[str, Any]:
+    words = {"lane": BULK, **_words(person, row)} if row["words"] is None else dict(row["words"])
+    return words | {
+        "user_id": row["user_id"],
+        "happening_id": row["happening_id"],
+        "batch_id": row["batch_id"],
+        "action": row["action"],
+        "subject": one_line(row["subject"]),
+        "message_id": _message_id(),
+    }
+
+
+def _words(person: RowMapping, row: RowMapping) -> Mapping[str, Any]:
+    """Those of a mail that only has its happening."""
+    language = best_language(person["language"])
+    message = message_in(language, row["message"] or "", row["link"])
+    text = html_to_text(message) or row["subject"]
+    return {"recipient": person["email"], "language": language, "message": message, "text": text}
+
+
+def _digest(person: RowMapping, held: Sequence[RowMapping]) -> Mapping[str, Any]:
+    items = [Item(row["subject"], row["created_at"], row["link"]) for row in held]
+    rendered = make_digest(items, person["language"], person["timezone"])
+    return {
+        "user_id": person["id"],
+        "recipient": person["email"],
+        "language": best_language(person["language"]),
+        "action": DIGEST_ACTION,
+        "subject": rendered.line,
+        "message": rendered.html,
+        "text": rendered.text,
+        "lane": BULK,
+        "message_id": _message_id(),
+    }
+
+
+def _message_id() -> str:
+    return f"{uuid4().hex}@{sender_domain()}"
