@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from app.delivery.claims import claim_batch
 from app.delivery.tasks import sweep
-from app.models import User, db
+from app.happenings.recall import recall
+from app.models import Fanout, User, db
 from tests.conftest import People
 from tests.support.api import Api
 from tests.support.plans import assert_no_table_is_read_whole, statements_about
@@ -117,4 +118,15 @@ def test_finding_claiming_and_ending_mails_is_done_by_an_index(user: User) -> No
         assert run() == {"suppressed": DUE - 2}
         sweep()
     assert any("count(*)" in statement for statement, _ in seen)
+    assert_no_table_is_read_whole(seen, *TABLES)
+
+
+def test_taking_back_is_done_by_an_index(user: User) -> None:
+    db.session.execute(text("UPDATE mails SET happening_id = 1 WHERE id > :first"), {"first": ROWS - DUE})
+    db.session.add(Fanout(happening_id=1, state="told", done=USERS, notifications=USERS))
+    db.session.commit()
+    with statements_about(*TABLES) as seen:
+        recall(1)
+        db.session.commit()
+    assert db.session.get_one(Fanout, 1).finished_at is not None
     assert_no_table_is_read_whole(seen, *TABLES)

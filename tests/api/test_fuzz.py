@@ -82,6 +82,7 @@ ACCEPT_INVITE = "/v1/role-invites/accept-invite"
 ROLE_INVITE = {"email": "new@example.org", "role-name": "moderator", "status": "pending"}
 ANSWER = {"email": "speaker@example.org", "role-name": "moderator", "status": "pending"}
 FAILED = [{"or": [{"name": "status", "op": "in", "val": ["failed"]}, {"name": "attempts", "op": "ge", "val": 3}]}]
+BROADCAST = {"title": "Doors", "message": "<p>Ten.</p>", "link": "/x", "audience": "roles", "roles": ["owner"]}
 OF_SESSION = {"event": one("event"), "speakers": [one("speaker")]}
 
 # Who sends what where. An id stands in braces.
@@ -128,6 +129,13 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
         document("role-invite", ANSWER, "{invite}", event=one("event")),
     ),
     ("anonymous", "POST", ACCEPT_INVITE, {"data": {"token": "x", "password": PASSWORD}}),
+    ("owner", "POST", "/v1/broadcasts", document("broadcast", BROADCAST, event=one("event"))),
+    (
+        "owner",
+        "PATCH",
+        "/v1/broadcasts/{broadcast}",
+        document("broadcast", {**BROADCAST, "state": "sending", "recipients": 1}, "{broadcast}", event=one("event")),
+    ),
     ("admin", "POST", "/v1/mail-retries", document("mail-retry", {"ids": ["{mail}"], "reason": "Mended"})),
     ("admin", "POST", "/v1/mail-cancellations", document("mail-cancellation", {"filter": FAILED, "reason": None})),
     ("admin", "POST", "/v1/mail-settlements", document("mail-settlement", {"ids": ["{mail}"], "outcome": "sent"})),

@@ -27,6 +27,7 @@ CHANGES = (
     "UPDATE settings SET app_name = 'Other', smtp_host = 'other.example.org'",
     "UPDATE mails SET recipient = 'other@example.org', status = 'cancelled'",
     "UPDATE mail_batches SET description = 'Other', user_id = (SELECT max(id) FROM users)",
+    "UPDATE broadcasts SET title = 'Other', message = 'Other', user_id = (SELECT max(id) FROM users)",
     "UPDATE speakers_calls SET hash = 'other' || id",
     "UPDATE speakers_calls SET announcement = 'Other', starts_at = now() WHERE privacy = 'private'",
     "UPDATE paper_invites SET email = 'other@example.org'",
@@ -52,8 +53,10 @@ LISTS = {
     "/v1/orders": ("", "attendees", "user", "attendees.order"),
     "/v1/event-invoices": ("", "event", "event.attendees"),
     "/v1/mail-batches": ("", "event", "user"),
+    "/v1/broadcasts": ("", "user"),
 }
 NEED_LOGIN = (
+    "/v1/broadcasts",
     "/v1/users/{me}/notifications",
     "/v1/paper-invites",
     "/v1/role-invites",
