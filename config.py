@@ -17,6 +17,8 @@ RESERVED_DOMAINS = ("example.com", "example.net", "example.org", "example", "tes
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 REQUIRED_IN_PRODUCTION = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SETTINGS_KEY")
+# The realtime gateway has no database, and reads no settings.
+REQUIRED_OF_GATEWAY = ("REDIS_URL", "SECRET_KEY")
 
 
 class ConfigurationError(RuntimeError):
@@ -41,6 +43,10 @@ class Config:
     rate_limits: bool = True
     log_level: str = "INFO"
     mail_lease_seconds: float = 20.0
+    realtime_url: str = ""
+    realtime_origins: tuple[str, ...] = ()
+    realtime_connections: int = 10_000
+    realtime_user_connections: int = 10
 
     @property
     def is_production(self) -> bool:
@@ -75,8 +81,12 @@ class Config:
         }
 
 
-def load(environ: dict[str, str] | None = None) -> Config:
+def load(environ: dict[str, str] | None = None, *, for_gateway: bool = False) -> Config:
     """Read the configuration from `environ` (default: the process's own).
+
+    Args:
+        environ: the variables.
+        for_gateway: whether it is the realtime gateway's, which may do without a database and the key of the settings.
 
     Raises:
         ConfigurationError: a variable is missing or has a value that cannot be used.
@@ -85,14 +95,15 @@ def load(environ: dict[str, str] | None = None) -> Config:
     environment = env.get("APP_ENVIRONMENT", "development")
     if environment not in ENVIRONMENTS:
         raise ConfigurationError(f"APP_ENVIRONMENT is {environment!r}: set it to one of {', '.join(ENVIRONMENTS)}.")
-    _require(env, environment)
+    _require(env, environment, REQUIRED_OF_GATEWAY if for_gateway else REQUIRED_IN_PRODUCTION)
+    frontend_url = _web_address(env, "FRONTEND_URL", Config.frontend_url)
     return Config(
         environment=environment,
-        database_url=_database_url(env["DATABASE_URL"]),
+        database_url="" if for_gateway else _database_url(env["DATABASE_URL"]),
         redis_url=_redis_url(env["REDIS_URL"]),
         secret_key=env["SECRET_KEY"],
-        settings_key=env["SETTINGS_KEY"],
-        frontend_url=_web_address(env, "FRONTEND_URL", Config.frontend_url),
+        settings_key="" if for_gateway else env["SETTINGS_KEY"],
+        frontend_url=frontend_url,
         allowed_recipients=_list(env.get("MAIL_ALLOWED_RECIPIENTS")) or RESERVED_DOMAINS,
         allow_private_hosts=_flag(env, "MAIL_ALLOW_PRIVATE_HOSTS", default=environment in ("development", "testing")),
         sendgrid_api_url=_web_address(env, "SENDGRID_API_URL", Config.sendgrid_api_url),
@@ -101,11 +112,16 @@ def load(environ: dict[str, str] | None = None) -> Config:
         rate_limits=_flag(env, "RATE_LIMITS", default=True),
         log_level=_log_level(env),
         mail_lease_seconds=_seconds(env, "MAIL_LEASE_SECONDS", Config.mail_lease_seconds),
+        # Without an address of its own, the gateway is behind the same proxy as the site.
+        realtime_url=_web_address(env, "REALTIME_URL", frontend_url),
+        realtime_origins=_origins(env),
+        realtime_connections=_count(env, "REALTIME_CONNECTIONS", Config.realtime_connections),
+        realtime_user_connections=_count(env, "REALTIME_USER_CONNECTIONS", Config.realtime_user_connections),
     )
 
 
-def _require(env: dict[str, str], environment: str) -> None:
-    missing = [name for name in REQUIRED_IN_PRODUCTION if not env.get(name)]
+def _require(env: dict[str, str], environment: str, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if not env.get(name)]
     if not missing:
         return
     hint = (
@@ -156,9 +172,15 @@ def _web_address(env: dict[str, str], name: str, default: str) -> str:
     return value.rstrip("/")
 
 
-def _count(env: dict[str, str], name: str) -> int:
-    value = env.get(name) or "0"
-    if not (value.isascii() and value.isdigit()):
+def _origins(env: dict[str, str]) -> tuple[str, ...]:
+    """The further pages that may connect, each as an address without a path."""
+    name = "REALTIME_ORIGINS"
+    return tuple(_web_address({name: value}, name, "") for value in env.get(name, "").replace(",", " ").split())
+
+
+def _count(env: dict[str, str], name: str, default: int = 0) -> int:
+    value = env.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and len(value) < 10):  # noqa: PLR2004 - digits
         raise ConfigurationError(f"{name} is {value!r}: set it to a number, 0 or more.")
     return int(value)
 

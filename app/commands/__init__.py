@@ -18,6 +18,7 @@ from app.commands.dev import dev
 from app.commands.doctor import doctor
 from app.commands.mail import mail
 from app.commands.periodic import periodic
+from app.commands.realtime import realtime
 from app.commands.retention import retention
 from app.commands.settings_key import rotate_settings_key
 from app.commands.tokens import create_token, revoke_token, tokens
@@ -45,6 +46,7 @@ commands.add_command(retention)
 commands.add_command(create_token)
 commands.add_command(tokens)
 commands.add_command(revoke_token)
+commands.add_command(realtime)
 
 
 def main() -> None:
