@@ -1,4 +1,4 @@
-# Usher's one image: web, worker, beat and the migrations are the same code with another command (docker-compose.yml).
+# Usher's one image: web, worker, beat, the realtime gateway and the migrations are the same code with another command (docker-compose.yml).
 FROM python:3.13-slim AS packages
 COPY requirements.txt .
 # Only pinned packages get into the environment, each checked against its hash.
@@ -17,6 +17,6 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 # The files belong to root: the process can read its code and change none of it.
 USER 10001:10001
-EXPOSE 5000
+EXPOSE 5000 5001
 # No control socket: it would be a file in a home that this user does not have.
 CMD ["gunicorn", "manage:app", "--bind", "0.0.0.0:5000", "--workers", "2", "--threads", "4", "--no-control-socket"]

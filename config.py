@@ -174,8 +174,8 @@ def _web_address(env: dict[str, str], name: str, default: str) -> str:
 
 def _origins(env: dict[str, str]) -> tuple[str, ...]:
     """The further pages that may connect, each as an address without a path."""
-    name = "REALTIME_ORIGINS"
-    return tuple(_web_address({name: value}, name, "") for value in env.get(name, "").replace(",", " ").split())
+    values = env.get("REALTIME_ORIGINS", "").replace(",", " ").split()
+    return tuple(_web_address({"REALTIME_ORIGINS": value}, "REALTIME_ORIGINS", "") for value in values)
 
 
 def _count(env: dict[str, str], name: str, default: int = 0) -> int:

@@ -22,6 +22,7 @@ from app.happenings import declared  # noqa: F401 - declares the types
 from app.happenings.types import declared_types
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.base import utc_now
+from app.realtime.publisher import wait_for_publishing
 from tests.support.api import Api
 from tests.support.triggers import pytest_runtest_call  # noqa: F401 - pytest finds its hooks by name
 
@@ -93,6 +94,7 @@ def database(app: Flask, broker: redis.Redis, _reset: str) -> Iterator[None]:
     with app.app_context():
         db.session.execute(text(_reset))
         db.session.commit()
+        wait_for_publishing()
         wait_for_hand_over()  # what the test before has queued must not come to this one's broker
         broker.flushdb()
         yield

@@ -36,6 +36,11 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
+def _filled(text: str, values: dict[str, str]) -> str:
+    """What compose makes of a value."""
+    return VARIABLE.sub(lambda match: values.get(match[1]) or (match[3] if match[2] == "-" else ""), text)
+
+
 def requirements(name: str) -> set[str]:
     pins = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     return {normal(pin) for pin in pins}
@@ -47,7 +52,20 @@ def normal(name: str) -> str:
 
 
 def test_every_process_and_both_servers_are_there() -> None:
-    assert set(SERVICES) == {"postgres", "redis", *OURS}
+    assert set(SERVICES) == {"postgres", "redis", "realtime", *OURS}
+
+
+def test_the_gateway_needs_redis_alone_and_gets_neither_the_database_nor_the_key_of_the_settings() -> None:
+    gateway = SERVICES["realtime"]
+    assert gateway["command"][:3] == ["python", "manage.py", "realtime"]
+    assert set(gateway["depends_on"]) == {"redis"}
+    assert set(config.REQUIRED_OF_GATEWAY) <= gateway["environment"].keys()
+    assert not {"DATABASE_URL", "PGPASSWORD", "SETTINGS_KEY"} & gateway["environment"].keys()
+    values = example() | {"SECRET_KEY": "x"}
+    environment = {name: _filled(str(value), values) for name, value in gateway["environment"].items()}
+    loaded = config.load(environment, for_gateway=True)
+    assert (loaded.realtime_url, loaded.realtime_connections) == (values["FRONTEND_URL"], 10_000)
+    assert all(port.startswith("127.0.0.1:") for port in gateway["ports"])
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -56,7 +74,7 @@ def test_a_service_runs_the_command_of_the_contract(service: str) -> None:
     assert command[: len(COMMANDS[service])] == COMMANDS[service]
 
 
-@pytest.mark.parametrize("service", ["postgres", "redis", "web", "worker"])
+@pytest.mark.parametrize("service", ["postgres", "redis", "web", "worker", "realtime"])
 def test_what_answers_questions_has_a_health_check(service: str) -> None:
     check = SERVICES[service]["healthcheck"]
     assert check["test"][0] in {"CMD", "CMD-SHELL"}
@@ -93,11 +111,7 @@ def test_a_service_gets_what_production_demands(service: str) -> None:
 @pytest.mark.parametrize("service", OURS)
 def test_the_environment_of_a_service_is_one_that_the_configuration_takes(service: str) -> None:
     values = example() | {"SETTINGS_KEY": Fernet.generate_key().decode(), "SECRET_KEY": "x", "POSTGRES_PASSWORD": "x"}
-
-    def put_in(match: re.Match[str]) -> str:
-        return values.get(match[1]) or (match[3] if match[2] == "-" else "")
-
-    environment = {name: VARIABLE.sub(put_in, str(value)) for name, value in SERVICES[service]["environment"].items()}
+    environment = {name: _filled(str(value), values) for name, value in SERVICES[service]["environment"].items()}
     loaded = config.load(environment)
     assert loaded.is_production
     assert loaded.frontend_url == values["FRONTEND_URL"]
@@ -157,7 +171,7 @@ def test_whatever_the_image_copies_is_let_through_to_the_builder() -> None:
     assert "*" in ignore
 
 
-# Imports web, worker and beat with the packages away that only development installs.
+# Imports web, worker, beat and the gateway with the packages away that only development installs.
 IMPORT_ALL = """
 import json, sys
 
@@ -172,10 +186,11 @@ sys.meta_path.insert(0, NotInstalled())
 import manage, celery_worker
 manage.app
 celery_worker.celery.loader.import_default_modules()
+import app.realtime.server
 """
 
 
-def test_the_image_has_every_package_that_web_worker_and_beat_import() -> None:
+def test_the_image_has_every_package_that_our_processes_import() -> None:
     installed = requirements("requirements.txt")
     missing = [
         module

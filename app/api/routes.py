@@ -55,6 +55,7 @@ from app.api.permissions import (
 )
 from app.api.preferences import change_preferences, get_preferences
 from app.api.previews import message_setting_preview
+from app.api.realtime_tickets import create_realtime_ticket
 from app.api.role_invites import RoleInviteDetail, RoleInviteList
 from app.api.sessions import SessionDetail, SessionList
 from app.api.speakers import SpeakerDetail, SpeakerList
@@ -128,6 +129,7 @@ V1: Final = (
           can(GET=the_user_or_admin, POST=the_user)),
     Route("listen_detail", ["/listens/<int:id>", "/users/<int:user_id>/listens/<int:id>"], ListenDetail,
           can(GET=logged_in, DELETE=logged_in)),
+    Route("realtime_ticket", ["/realtime-tickets"], create_realtime_ticket, can(POST=logged_in), is_jsonapi=True),
     # --- events, speakers, sessions
     Route("event_list", ["/events"], EventList, can(GET=anyone, POST=verified)),
     Route("event_detail", ["/events/<int:event_id>"], EventDetail,

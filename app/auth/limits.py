@@ -31,6 +31,8 @@ HAPPENINGS_PER_SERVICE: Final = "600 per minute; 10000 per hour"
 INVITES_PER_ACCOUNT: Final = "100 per hour"
 # Drafts of broadcasts; how many of an event may be sent is another limit.
 BROADCASTS_PER_ACCOUNT: Final = "100 per hour"
+# A browser that lost its connection asks for one before it comes back; ten tabs do so at once.
+TICKETS_PER_ACCOUNT: Final = "60 per minute"
 
 limiter: Final = Limiter(key_func=get_remote_address, default_limits=[])
 

@@ -16,10 +16,10 @@ from app.embedded.errors import StackError, StoppedBySignal
 @click.command()
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=click.IntRange(1, 65534),
     default=5000,
     show_default=True,
-    help="Where the web server listens, on 127.0.0.1.",
+    help="Where the web server listens, on 127.0.0.1; the realtime gateway listens on the next one.",
 )
 @click.option(
     "--data-dir",
@@ -29,7 +29,7 @@ from app.embedded.errors import StackError, StoppedBySignal
     help="Where PostgreSQL, Valkey, the mails and the logs are kept.",
 )
 def dev(port: int, data_dir: Path) -> None:
-    """Run web, worker, beat and a mail catcher on embedded PostgreSQL and Valkey, until Ctrl-C."""
+    """Run web, worker, beat, gateway and a mail catcher on embedded PostgreSQL and Valkey, until Ctrl-C."""
     # A production image has this file too, but not the packages of the embedded servers.
     from app.embedded.application import Application  # noqa: PLC0415
     from app.embedded.stack import EmbeddedStack  # noqa: PLC0415
@@ -40,7 +40,9 @@ def dev(port: int, data_dir: Path) -> None:
             application = Application(stack, port, os.environ)
             application.migrate(catcher_port_before)
             application.start()
+            application.start_realtime()
             click.echo(f"mail is kept in {stack.mail_dir}, logs in {stack.data_dir / 'log'}")
+            click.echo(f"realtime {application.realtime_url}")
             click.echo(f"ready {application.url}")
             sys.stdout.flush()
             code = stack.wait()

@@ -19,6 +19,8 @@ HELD_INTERVAL: Final = 30.0
 TRANSFERS_INTERVAL: Final = 10.0
 # The same for what is too old to be kept.
 RETENTION_INTERVAL: Final = 600.0
+# The same for telling the realtime gateways again which tokens were ended.
+REVOCATIONS_INTERVAL: Final = 60.0
 
 
 def make_celery(app: Flask) -> Celery:
@@ -38,6 +40,7 @@ def make_celery(app: Flask) -> Celery:
         "app.happenings.tasks",
         "app.periodic.tasks",
         "app.transfers.tasks",
+        "app.realtime.tasks",
     ]
     celery = Celery("usher", task_cls=ContextTask, include=tasks)
     celery.conf.update(
@@ -85,6 +88,11 @@ def make_celery(app: Flask) -> Celery:
                 "task": "usher.transfers.sweep",
                 "schedule": TRANSFERS_INTERVAL,
                 "options": {"expires": TRANSFERS_INTERVAL},
+            },
+            "revocations": {
+                "task": "usher.realtime.revocations",
+                "schedule": REVOCATIONS_INTERVAL,
+                "options": {"expires": REVOCATIONS_INTERVAL},
             },
             "retention": {
                 "task": "usher.retention",

@@ -13,14 +13,16 @@ from sqlalchemy.orm import Session, UOWTransaction, scoped_session
 
 from app.api.helpers.log import forget_activities, write_activities
 from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_queued
-from app.api.helpers.settings import forget_settings
+from app.api.helpers.settings import forget_settings, get_config
 from app.delivery.handover import CHANNELS, DELIVER, TRANSFER, ask_to_drain, hand_over
 from app.happenings.current import forget_happenings
 from app.happenings.obeying import forget_wishes
 from app.inbox.changes import forget_changes, note_objects, take_changes
 from app.inbox.versions import forget_versions, hold_versions, note_ended_logins, release_versions
-from app.models import ChannelMessage, Mail, Transfer
+from app.models import ChannelMessage, Mail, Transfer, db
 from app.models.mail import BULK, SCHEDULED
+from app.realtime.publisher import publish
+from app.realtime.revocations import forget_ended_tokens, note_ended_tokens, take_ended_tokens
 
 # The tables whose new rows are work for the workers, each with its task.
 _TASKS: Final[dict[type, str]] = {Mail: DELIVER, Transfer: TRANSFER, ChannelMessage: CHANNELS}
@@ -32,6 +34,7 @@ def init_outbox(session: scoped_session[Any]) -> None:
     """Watch the transactions of the application's session."""
     factory = session.session_factory
     for name, listener in (
+        ("before_flush", _before_flush),
         ("after_flush", _remember),
         ("before_commit", _before_commit),
         ("after_commit", _after_commit),
@@ -40,6 +43,10 @@ def init_outbox(session: scoped_session[Any]) -> None:
         # A process may make several applications; the session is the same.
         if not event.contains(factory, name, listener):
             event.listen(factory, name, listener)
+
+
+def _before_flush(session: Session, _context: UOWTransaction, _objects: Any) -> None:
+    note_ended_tokens(session)
 
 
 def _remember(session: Session, _context: UOWTransaction) -> None:
@@ -65,7 +72,7 @@ def _after_commit(session: Session) -> None:
         return  # a savepoint was released: the promise is not made yet
     release_versions(session)
     queued = take_queued(session)
-    take_changes(session)
+    changes, ended = take_changes(session), take_ended_tokens(session)
     forget_settings()
     forget_happenings()
     forget_wishes()
@@ -76,6 +83,8 @@ def _after_commit(session: Session) -> None:
         ask_to_drain()
     else:
         hand_over(bulk)
+    if changes or ended:
+        publish(db.engine, get_config().redis_url, changes, ended)
 
 
 def _hand_over(queued: Iterable[Queued]) -> None:
@@ -91,6 +100,7 @@ def _after_rollback(session: Session, previous: Any) -> None:
     forget_activities(session, savepoint)
     forget_queued(session, savepoint)
     forget_changes(session, savepoint)
+    forget_ended_tokens(session, savepoint)
     forget_happenings()
     forget_wishes()
     if savepoint is None:

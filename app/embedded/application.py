@@ -44,11 +44,17 @@ class Application:
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
+    def realtime_url(self) -> str:
+        """Where the realtime gateway listens, if it is started: on the next port."""
+        return f"http://{LOOPBACK}:{self.port + 1}"
+
+    @property
     def env(self) -> dict[str, str]:
         """What the processes get beyond the stack's own environment."""
         return {
             "APP_ENVIRONMENT": self.environ.get("APP_ENVIRONMENT", "development"),
             "FRONTEND_URL": self.environ.get("FRONTEND_URL", self.url),
+            "REALTIME_URL": self.environ.get("REALTIME_URL", self.realtime_url),
             # The mail catcher is on this host, which outside development would be forbidden.
             "MAIL_ALLOW_PRIVATE_HOSTS": self.environ.get("MAIL_ALLOW_PRIVATE_HOSTS", "true"),
             "PYTHONUNBUFFERED": "1",
@@ -69,8 +75,7 @@ class Application:
         Raises:
             StackError: the port is taken, or a process ended.
         """
-        if not is_free(self.port):
-            raise StackError(f"port {self.port} is in use: stop what listens there, or choose another with --port")
+        _require_free(self.port)
         self.start_web()
         self.stack.wait_until(self.is_ready, "the web server")
         self.start_worker()
@@ -93,15 +98,26 @@ class Application:
         """Start the process that asks for sweeps."""
         self._add("beat", [str(BIN / "celery"), "-A", "celery_worker.celery", "beat", "--loglevel", "WARNING"])
 
+    def start_realtime(self) -> None:
+        """Start the realtime gateway, and wait until it hears Redis.
+
+        Raises:
+            StackError: its port is taken, or the process ended.
+        """
+        _require_free(self.port + 1)
+        command = [sys.executable, "-m", "app.realtime", "--host", LOOPBACK, "--port", str(self.port + 1)]
+        self._add("realtime", command)
+        self.stack.wait_until(lambda: self._checks(self.realtime_url).get("broker") == "ok", "the realtime gateway")
+
     def is_ready(self) -> bool:
         """Whether the web server answers and reaches database and broker; the worker is not waited for."""
-        checks = self._checks()
+        checks = self._checks(self.url)
         return all(checks.get(part) == "ok" for part in ("database", "broker"))
 
-    def _checks(self) -> dict[str, str]:
+    def _checks(self, url: str) -> dict[str, str]:
         """What `/ready` has found, also if something is missing; nothing, if it does not answer."""
         try:
-            with _DIRECT.open(f"{self.url}/ready", timeout=5) as answer:
+            with _DIRECT.open(f"{url}/ready", timeout=5) as answer:
                 document = json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -113,3 +129,8 @@ class Application:
 
     def _add(self, name: str, argv: list[str], env: Mapping[str, str] | None = None) -> None:
         self.stack.add(name, argv, env={**self.env, **(env or {})}, cwd=ROOT)
+
+
+def _require_free(port: int) -> None:
+    if not is_free(port):
+        raise StackError(f"port {port} is in use: stop what listens there, or choose another with --port")

@@ -57,6 +57,7 @@ GET    /v1/listens/{listen}                                     401   404   404 
 DELETE /v1/listens/{listen}                                     401   404   404   204   404   403
 GET    /v1/users/{user}/listens/{listen}                        401   404   404   200   404   200
 DELETE /v1/users/{user}/listens/{listen}                        401   404   404   204   404   403
+POST   /v1/realtime-tickets                                     401   201   201   201   201   201
 GET    /v1/events                                               200   200   200   200   200   200
 POST   /v1/events                                               401   201   201   201   201   201
 GET    /v1/events/{event}                                       200   200   200   200   200   200

@@ -20,6 +20,7 @@ PARTS = {
     "web": ("manage:app",),
     "worker": ("celery_worker.celery", "worker"),
     "beat": ("celery_worker.celery", "beat"),
+    "realtime": ("app.realtime",),
 }
 
 
@@ -50,6 +51,7 @@ def test_it_serves_with_commands_beside_it_until_sigterm_ends_every_process(dev:
         session.trust_env = False  # the environment may name a proxy
         login = {"email": "boss@example.org", "password": PASSWORD}
         assert session.post(f"{dev.url}/auth/session", json=login, timeout=10).status_code == 200
+        assert session.get(f"http://127.0.0.1:{dev.port + 1}/ready", timeout=10).json()["status"] == "ok"
 
     code, _, errors = manage("dev", "--port", str(free_port()), *folder)
     assert code == 1

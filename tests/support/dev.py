@@ -74,6 +74,7 @@ def running_dev(data_dir: Path) -> Iterator[Dev]:
                 break
         else:
             raise AssertionError(f"dev did not start: {shown}{popen.communicate()[1]}")
+        assert f"realtime http://127.0.0.1:{port + 1}\n" in shown
         yield Dev(popen, data_dir, port, psutil.Process(popen.pid).children(recursive=True))
     finally:
         popen.kill()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from app.embedded.ports import LOOPBACK
+from app.embedded.ports import LOOPBACK, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60.0
@@ -18,7 +18,8 @@ DEADLINE_SECONDS = 60.0
 OURS = (
     *("APP_ENVIRONMENT", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SETTINGS_KEY", "FRONTEND_URL", "RATE_LIMITS"),
     *("MAIL_ALLOWED_RECIPIENTS", "MAIL_ALLOW_PRIVATE_HOSTS", "SMTP_CA_FILE", "TRUSTED_PROXIES", "USHER_ADMIN_PASSWORD"),
-    *("SENDGRID_API_URL", "MAIL_LEASE_SECONDS", "USHER_FAULTS", "LOG_LEVEL"),
+    *("SENDGRID_API_URL", "MAIL_LEASE_SECONDS", "USHER_FAULTS", "LOG_LEVEL", "REALTIME_URL", "REALTIME_ORIGINS"),
+    *("REALTIME_CONNECTIONS", "REALTIME_USER_CONNECTIONS"),
 )
 
 
@@ -35,9 +36,13 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = DEADLINE
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free, as is the next one, where the realtime gateway listens."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if port < 2**16 - 1 and is_free(port + 1):
+            return port
 
 
 def runs(process: psutil.Process) -> bool:
