@@ -16,6 +16,8 @@ from sqlalchemy import TextClause, delete, select, text
 from app.api.helpers.queued import remember_queued
 from app.delivery.desk.work import cancel
 from app.delivery.handover import RECALL
+from app.happenings.decision import NOTHING
+from app.happenings.decision import RECALLED as BECAUSE_RECALLED
 from app.happenings.fanout import INLINE, lock_for_recall
 from app.inbox.changes import REMOVED, note_change
 from app.models import Fanout, FanoutPart, db
@@ -38,13 +40,20 @@ _MAILS: Final = text(
     ORDER BY user_id LIMIT :chunk
     """
 )
+# A row that is becoming a mail just now is left to whoever does so: he sees the recall, or we see the mail.
 _HELD: Final = text(
-    """
-    DELETE FROM held_mails WHERE id IN (
-        SELECT id FROM held_mails WHERE happening_id = :happening_id AND user_id > :after
-        ORDER BY user_id LIMIT :chunk FOR UPDATE
-    ) RETURNING user_id
-    """
+    f"""
+    WITH gone AS (
+        DELETE FROM held_mails WHERE id IN (
+            SELECT id FROM held_mails WHERE happening_id = :happening_id AND user_id > :after
+            ORDER BY user_id LIMIT :chunk FOR UPDATE SKIP LOCKED
+        ) RETURNING user_id
+    ), told AS (
+        UPDATE decisions SET outcome = '{NOTHING}', reason = '{BECAUSE_RECALLED}', due_at = NULL FROM gone
+        WHERE decisions.happening_id = :happening_id AND decisions.user_id = gone.user_id AND channel = 'mail'
+    )
+    SELECT user_id FROM gone
+    """  # noqa: S608 - constants of ours
 )
 _CANCEL_TEXTS: Final = """
     WITH chosen AS MATERIALIZED (

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,12 +22,14 @@ from app.delivery.recovery import try_doubtful_again
 from app.happenings import fanout, recall
 from app.happenings.audience import everyone
 from app.happenings.fanout import work_on
+from app.happenings.held import release
 from app.happenings.recall import go_on
 from app.happenings.tasks import sweep, take_back
 from app.inbox.changes import noted_changes
 from app.models import (
     ChannelMessage,
     ChannelService,
+    Decision,
     Fanout,
     FanoutPart,
     Happening,
@@ -143,6 +146,8 @@ def test_what_few_were_told_is_taken_back_with_the_callers_commit(
     assert statuses() == {"cancelled": PEOPLE - 2, "sent": 1}
     assert statuses(ChannelMessage) == {"cancelled": 1}
     assert db.session.scalar(select(func.count()).select_from(HeldMail)) == 0
+    of_mail = select(Decision.reason).where(Decision.user_id == crowd[0].id, Decision.channel == "mail")
+    assert db.session.scalars(of_mail).one() == "recalled"
     told = set(db.session.scalars(select(MailEvent.text).where(MailEvent.event == "cancelled")))
     assert told == {"Cancelled by the recall of the broadcast."}
 
@@ -274,6 +279,21 @@ def test_a_recall_waits_for_the_part_that_is_being_told(
     row = row_of(id_)
     assert (row.state, row.done) == (RECALLED, 4)
     assert (shown(id_), statuses()) == (0, {"cancelled": 4})
+
+
+def test_a_held_mail_that_a_worker_is_making_is_waited_for_by_neither(database: None, crowd: list[User]) -> None:
+    wish(crowd[0], "mail", "daily")
+    db.session.commit()
+    id_ = tell()
+    with db.engine.connect() as worker:
+        worker.execute(text("DELETE FROM held_mails"))
+        take_back_at_once(id_)
+        assert worker.scalar(text("SELECT state FROM fanouts FOR SHARE")) == RECALLED
+        worker.rollback()
+    assert row_of(id_).finished_at is not None
+    # It was not made after all: who looks at it later finds that it is not needed.
+    assert sum(release(utc_now() + timedelta(days=2))) == 0
+    assert db.session.scalar(select(func.count()).select_from(HeldMail)) == 0
 
 
 def test_the_sweep_hands_over_what_is_not_yet_taken_back(
