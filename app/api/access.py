@@ -10,6 +10,9 @@ from app.api.viewer import Viewer
 from app.models import (
     Activity,
     Broadcast,
+    ChannelMessage,
+    ChannelMessageEvent,
+    ChannelService,
     Event,
     EventTypeRow,
     Happening,
@@ -300,6 +303,9 @@ MAIL_EVENTS = Access(
     MailEvent, visible_mail_events, private=frozenset({"provider", "text", "raw"}), reads_private=only_admins
 )
 MAIL_SERVICES = Access(MailService, only_admins)
+CHANNEL_SERVICES = Access(ChannelService, only_admins)
+CHANNEL_MESSAGES = Access(ChannelMessage, only_admins)
+CHANNEL_MESSAGE_EVENTS = Access(ChannelMessageEvent, only_admins)
 SUPPRESSIONS = Access(Suppression, only_admins)
 SETTINGS = Access(Setting, only_admins)
 MESSAGE_SETTINGS = Access(MessageSettings, only_admins)

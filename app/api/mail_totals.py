@@ -1,4 +1,4 @@
-"""How many mails there were of each status: those in the table, and those whose rows retention has deleted."""
+"""How many mails there were of each status, those included whose rows are gone; and how many SMS and chat messages."""
 
 from __future__ import annotations
 
@@ -24,4 +24,18 @@ TOTALS: Final = text(
         SELECT status, sum(mails) FROM mail_counts GROUP BY status
     ) AS parts GROUP BY status
     """  # noqa: S608 - of our own words
+)
+# The same of the messages that are in the table.
+CHANNEL_TOTALS: Final = text(
+    """
+    SELECT channel, status, count(*) AS messages FROM channel_messages
+    WHERE status IN ('queued', 'deferred') GROUP BY channel, status
+    UNION ALL
+    SELECT channel, status, count(*) FROM channel_messages WHERE status = 'sending' GROUP BY channel, status
+    UNION ALL
+    SELECT channel, status, count(*) FROM channel_messages WHERE status = 'uncertain' GROUP BY channel, status
+    UNION ALL
+    SELECT channel, status, count(*) FROM channel_messages
+    WHERE status IN ('sent', 'failed', 'suppressed', 'cancelled') GROUP BY channel, status
+    """
 )

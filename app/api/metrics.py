@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import Final
 
 import redis
@@ -19,13 +19,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.health import open_redis
-from app.api.mail_totals import TOTALS
+from app.api.mail_totals import CHANNEL_TOTALS, TOTALS
 from app.delivery.services.breaker import Breaker
 from app.delivery.services.shared_redis import SharedRedis
 from app.delivery.watch.heartbeat import HEARD_WITHIN, SWEEPS, WORKERS, heard
 from app.delivery.watch.telemetry import BUCKETS, Totals, read_totals
 from app.models import db
 from app.models.base import one_of
+from app.models.channel import CHANNEL_STATUSES, TEXT_CHANNELS
 from app.models.mail import BULK, MAIL_STATUSES, TRANSACTIONAL, WAITING
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def _of_the_table(up: GaugeMetricFamily) -> tuple[list[str], list[Metric]]:
     try:
         db.session.execute(_PATIENCE)
         services = list(db.session.scalars(_SERVICES))
-        families = [_mails(), *_queue(), _suppressions()]
+        families = [_mails(), *_queue(), _channel_messages(), _suppressions()]
     except SQLAlchemyError as error:
         db.session.rollback()
         log.warning("There are no metrics of the table: it could not be counted (%s).", type(error).__name__)
@@ -103,6 +104,16 @@ def _queue() -> Iterator[Metric]:
         oldest.add_metric([name], float(found[lane].oldest) if lane in found else 0.0)
     yield depth
     yield oldest
+
+
+def _channel_messages() -> Metric:
+    family = GaugeMetricFamily(
+        "usher_channel_messages", "SMS and chat messages in the table, by status.", labels=["channel", "status"]
+    )
+    found = {(row.channel, row.status): row.messages for row in db.session.execute(CHANNEL_TOTALS)}
+    for channel, status in product(TEXT_CHANNELS, CHANNEL_STATUSES):
+        family.add_metric([channel, status], found.get((channel, status), 0))
+    return family
 
 
 def _suppressions() -> Metric:

@@ -21,6 +21,8 @@ from app.api.admin import (
 )
 from app.api.attendees import AttendeeDetail, AttendeeList
 from app.api.broadcasts import BroadcastDetail, BroadcastList, EventBroadcastList
+from app.api.channel_messages import ChannelMessageDetail, ChannelMessageEventList, ChannelMessageList
+from app.api.channel_services import ChannelServiceDetail, ChannelServiceList
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.event_types import EventTypeDetail, EventTypeList
 from app.api.events import EventDetail, EventList
@@ -212,6 +214,13 @@ V1: Final = (
     Route("mail_service_list", ["/mail-services"], MailServiceList, can(GET=admin, POST=admin)),
     Route("mail_service_detail", ["/mail-services/<int:id>"], MailServiceDetail,
           can(GET=admin, PATCH=admin, DELETE=admin)),
+    Route("channel_service_list", ["/channel-services"], ChannelServiceList, can(GET=admin, POST=admin)),
+    Route("channel_service_detail", ["/channel-services/<int:id>"], ChannelServiceDetail,
+          can(GET=admin, PATCH=admin, DELETE=admin)),
+    Route("channel_message_list", ["/channel-messages"], ChannelMessageList, can(GET=admin)),
+    Route("channel_message_detail", ["/channel-messages/<int:id>"], ChannelMessageDetail, can(GET=admin)),
+    Route("channel_message_event_list", ["/channel-messages/<int:message_id>/events"], ChannelMessageEventList,
+          can(GET=admin)),
     Route("test_mail", ["/test-mail"], send_test_mail, can(POST=admin)),
     Route("message_setting_list", ["/message-settings"], MessageSettingList, can(GET=admin)),
     Route("message_setting_detail", ["/message-settings/<int:id>"], MessageSettingDetail,

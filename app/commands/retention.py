@@ -11,6 +11,7 @@ from app.commands.data_dir import data_dir_option
 
 _WHAT: Final = {
     "bodies": "bodies of mails",
+    "messages": "SMS and chat messages",
     "mails": "mails, which stay counted",
     "keys": "answers kept for an Idempotency-Key",
     "events": "events of providers for mails that nobody knows",

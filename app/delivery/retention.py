@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, TextClause, select, text
 
 from app.models import Setting
 from app.models.base import one_of
+from app.models.channel import TEXT_CHANNELS
 from app.models.mail import BOUNCED, CANCELLED, COMPLAINED, DELIVERED, FAILED, OVER, REJECTED, SENT, SUPPRESSED
 from app.models.setting import SETTING_ID
 
@@ -23,6 +25,7 @@ from app.models.setting import SETTING_ID
 BATCH: Final = 1000
 # Those that arrived, as far as anybody knows, and all others that are over.
 ARRIVED: Final = (SENT, DELIVERED)
+MESSAGE_PROBLEMS: Final = (FAILED, SUPPRESSED, CANCELLED)
 PROBLEMS: Final = (BOUNCED, COMPLAINED, REJECTED, FAILED, SUPPRESSED, CANCELLED)
 # How long the answer to a request with an `Idempotency-Key` is known, and an event waits for the mail it is about.
 KEY_DAYS: Final = 1
@@ -77,7 +80,7 @@ class Rule:
     """What is removed after so many days.
 
     Attributes:
-        what: `bodies`, `mails`, `keys`, `events` or `bounces`.
+        what: `bodies`, `mails`, `messages`, `keys`, `events` or `bounces`.
         days: after how many days; None, never.
         remove: removes a batch; returns how many rows there were, and how far it came.
         overdue: counts what would be removed.
@@ -128,6 +131,8 @@ def rules(connection: Connection) -> list[Rule]:
         *(_mail_rule("mails", days, _DELETE_MAILS, f"status = '{status}'") for status in ARRIVED),
         *(_mail_rule("mails", problem_days, _DELETE_MAILS, f"status = '{status}'") for status in PROBLEMS),
         _mail_rule("bodies", body_days, _TAKE_OUT_BODIES, f"body_removed_at IS NULL AND {one_of('status', OVER)}"),
+        *(_message_rule(days, SENT, channel) for channel in TEXT_CHANNELS),
+        *(_message_rule(problem_days, *of) for of in product(MESSAGE_PROBLEMS, TEXT_CHANNELS)),
         _table_rule("keys", KEY_DAYS, "idempotency_keys.id", "created_at"),
         _table_rule("events", UNKNOWN_EVENT_DAYS, "mail_events.id", "time", "mail_id IS NULL AND "),
         _table_rule("bounces", SOFT_BOUNCE_DAYS, "soft_bounces.address", "last_at"),
@@ -141,7 +146,13 @@ def _mail_rule(what: str, days: int | None, statement: str, which: str) -> Rule:
     return Rule(what, days, text(statement.format(old=old)), text(count))
 
 
-def _table_rule(what: str, days: int, primary_key: str, column: str, which: str = "") -> Rule:
+def _message_rule(days: int | None, status: str, channel: str) -> Rule:
+    """SMS and chat messages, which are kept as long as mails; by channel too, as their index has them."""
+    which = f"status = '{status}' AND channel = '{channel}' AND "
+    return _table_rule("messages", days, "channel_messages.id", "time", which)
+
+
+def _table_rule(what: str, days: int | None, primary_key: str, column: str, which: str = "") -> Rule:
     """The rows of another table, whose primary key is named as `table.key`."""
     table, _, key = primary_key.partition(".")
     old = f"{which}{column} >= :after AND {column} < now() - make_interval(days => :days)"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.api import MEDIA_TYPE
 from tests.support.errors import errors_of
+from tests.support.world import GATEWAY as ADDRESS
 from tests.support.world import World
 
 NOON = "2026-11-21T12:00:00Z"
@@ -66,6 +67,8 @@ SERVICE = {
     "mails-per-day": 100,
 }
 PERSON = {"first-name": "Ana", "last-name": "Bo", "language": "en", "timezone": "UTC", "new-email": None}
+REACHED = {"phone": "+12025550123", "chat-address": "@ana"}
+GATEWAY = {**ADDRESS, "is-enabled": False, "max-attempts": 2}
 SIGNING_UP = {**PERSON, "was-registered-with-order": True, "invite-token": "x"}
 MARK = {"type": "notification", "id": "{notification}", "attributes": {"is-read": True, "title": "x"}}
 EMBER = {"data": {**MARK, "relationships": {"user": {"data": one("user")}}}}
@@ -99,7 +102,12 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
         "/v1/users",
         document("user", {"email": "new@example.org", "password": "short", **SIGNING_UP}),
     ),
-    ("owner", "PATCH", "/v1/users/{user}", document("user", {"email": "owner@example.org", **PERSON}, "{user}")),
+    (
+        "owner",
+        "PATCH",
+        "/v1/users/{user}",
+        document("user", {"email": "owner@example.org", **PERSON, **REACHED}, "{user}"),
+    ),
     ("owner", "PATCH", "/v1/users/{user}/notifications", {"data": [MARK]}),
     ("owner", "PATCH", "/v1/users/{user}/notifications", {"meta": {"is-read": True, "received-before": NOON}}),
     ("owner", "PATCH", "/v1/notifications/{notification}", EMBER),
@@ -142,6 +150,13 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("admin", "POST", "/v1/suppressions", document("suppression", {"address": "a@example.org", "text": "Gone\n."})),
     ("admin", "POST", "/v1/mail-services", document("mail-service", {"name": "second", **SERVICE})),
     ("admin", "PATCH", "/v1/mail-services/{service}", document("mail-service", SERVICE, "{service}")),
+    ("admin", "POST", "/v1/channel-services", document("channel-service", {"name": "second", **GATEWAY})),
+    (
+        "admin",
+        "PATCH",
+        "/v1/channel-services/{channel_service}",
+        document("channel-service", GATEWAY, "{channel_service}"),
+    ),
     ("admin", "PATCH", "/v1/settings/1", document("setting", SETTINGS, "1")),
     ("admin", "PATCH", "/v1/message-settings/1", document("message-setting", SWITCHES, "1")),
 ]

@@ -16,7 +16,7 @@ from app.api.jsonapi.table import routes_of
 from app.api.routes import ROOT, V1
 from tests.support.api import MEDIA_TYPE
 from tests.support.errors import errors_of
-from tests.support.world import VIEWERS, World
+from tests.support.world import GATEWAY, VIEWERS, World
 
 TABLE = """
 # method path                                                  anon  strng speak owner organ admin
@@ -180,6 +180,14 @@ POST   /v1/mail-services                                        401   403   403 
 GET    /v1/mail-services/{service}                              401   403   403   403   403   200
 PATCH  /v1/mail-services/{service}                              401   403   403   403   403   200
 DELETE /v1/mail-services/{service}                              401   403   403   403   403   204
+GET    /v1/channel-services                                     401   403   403   403   403   200
+POST   /v1/channel-services                                     401   403   403   403   403   201
+GET    /v1/channel-services/{channel_service}                   401   403   403   403   403   200
+PATCH  /v1/channel-services/{channel_service}                   401   403   403   403   403   200
+DELETE /v1/channel-services/{channel_service}                   401   403   403   403   403   204
+GET    /v1/channel-messages                                     401   403   403   403   403   200
+GET    /v1/channel-messages/{channel_message}                   401   403   403   403   403   200
+GET    /v1/channel-messages/{channel_message}/events            401   403   403   403   403   200
 # The recipient is missing: whoever is told so may send one.
 POST   /v1/test-mail                                            401   403   403   403   403   422
 GET    /v1/message-settings                                     401   403   403   403   403   200
@@ -324,6 +332,7 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
                 "relationships": {"event": event},
             },
         },
+        "/v1/channel-services": {"data": {"type": "channel-service", "attributes": {"name": "new", **GATEWAY}}},
         "/v1/mail-services": {"data": {"type": "mail-service", "attributes": {"name": "new"}}},
         "/v1/role-invites": {
             "data": {

@@ -29,6 +29,8 @@ ATTRIBUTES = {
     "is-verified",
     "created-at",
     "email-problem",
+    "phone",
+    "chat-address",
 }
 
 

@@ -14,6 +14,8 @@ from app.models import (
     Activity,
     Attendee,
     Broadcast,
+    ChannelMessage,
+    ChannelService,
     Event,
     EventInvoice,
     EventRole,
@@ -45,6 +47,7 @@ from tests.support.api import Api
 
 VIEWERS = ("anonymous", "stranger", "speaker", "owner", "organizer", "admin")
 SERVICE = {"name": "backup", "is_enabled": False}
+GATEWAY = {"channel": "sms", "url": "jsons://gate.example.org/{to}"}
 TYPE = {"name": "forums.post.created", "title": "A new post", "channels": ["in-app", "mail"]}
 # The token of a service account with every scope.
 SERVICE_TOKEN = f"ush_{'s' * 43}"
@@ -93,6 +96,8 @@ class World:
             db.session.add(EventTypeRow(id=self.ids["event_type"], **TYPE))
         if db.session.get(Listen, self.ids["listen"]) is None:
             db.session.add(Listen(id=self.ids["listen"], user_id=self.ids["user"], pattern="forums.*"))
+        if db.session.get(ChannelService, self.ids["channel_service"]) is None:
+            db.session.add(ChannelService(id=self.ids["channel_service"], name="gate", is_enabled=False, **GATEWAY))
         db.session.commit()
 
 
@@ -147,6 +152,10 @@ def make_world(people: People, api: Api) -> World:
         ),
         "mail_batch": batch,
         "service": MailService(**SERVICE),
+        "channel_service": ChannelService(name="gate", is_enabled=False, **GATEWAY),
+        "channel_message": ChannelMessage(
+            user=cast["owner"], recipient="+12025550123", channel="sms", action="Test", title="Hi", text="Hi"
+        ),
         "suppression": Suppression(address="gone@example.org", reason="hard-bounce", text="550 5.1.1 gone"),
         "export": Transfer(
             kind=EXPORT, state=SUCCEEDED, content=b"{}", finished_at=utc_now(), user=cast["owner"], event=event

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
+
+from marshmallow import ValidationError
 
 from app.api.access import USERS
 from app.api.jsonapi.access import ResourceType, register_type
@@ -12,6 +15,11 @@ from app.api.jsonapi.timestamps import format_timestamp
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from app.models import User
 from app.models.suppression import HARD_BOUNCE, SOFT_BOUNCES
+
+MAX_CHAT_ADDRESS: Final = 255
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_BETWEEN_DIGITS: Final = re.compile(r"[ ().\-/]")
+_PARTING: Final = frozenset(" /\\?%&=,;<>\"'{}|")
 
 
 class EmailProblem(JsonValue):
@@ -32,6 +40,29 @@ class EmailProblem(JsonValue):
                 since = format_timestamp(found.created_at)
                 return {"address": found.address, "reason": found.reason, "text": found.text, "since": since}
         return None
+
+
+class Phone(Text):
+    """A telephone number as ITU-T E.164 writes it; spaces, hyphens and such between the digits are taken out."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = _BETWEEN_DIGITS.sub("", super()._deserialize(value, attr, data, **kwargs))
+        if not _E164.fullmatch(text):
+            raise ValidationError("This must be a number with its country, for example +12025550123.")
+        return text
+
+
+class ChatAddress(Text):
+    """Whom a chat service knows the user by: `@ana`, `#team`, a number, an address like one of mail."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        # It becomes a part of the service's address: these signs would begin another part, or another recipient.
+        if not text.isprintable() or set(text) & _PARTING or not text.strip("."):
+            raise ValidationError(
+                f"This must be one name, without spaces and without any of {' '.join(sorted(_PARTING - {' '}))}."
+            )
+        return text
 
 
 class UserSchema(Schema):
@@ -55,6 +86,8 @@ class UserSchema(Schema):
     is_admin = StrictBoolean(dump_only=True)
     is_verified = StrictBoolean(dump_only=True)
     created_at = Timestamp(dump_only=True)
+    phone = Phone(32, allow_none=True)
+    chat_address = ChatAddress(MAX_CHAT_ADDRESS, allow_none=True)
     email_problem = EmailProblem()
 
     # Ember follows this link to a user's notifications.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -46,6 +47,7 @@ _SAMPLES: Final = {
 }
 _SCHEMA: Final = re.compile(r"([a-z0-9]+)://", re.IGNORECASE)
 _SECONDS: Final = 15.0
+_BEHIND_HOST: Final = re.compile(r"[^/?]+[/?]")
 
 
 class ServiceAddressError(ValueError):
@@ -90,16 +92,15 @@ def schema_of(url: str) -> str:
     return match[1].lower()
 
 
-def host_of(url: str) -> str | None:
-    """The host that an address names; None where the plugin knows by itself which one is asked.
-
-    Raises:
-        RecipientError: Apprise cannot use the address.
-    """
-    plugin = plugin_for(url, _SAMPLES[SMS][0])
-    templates: tuple[str, ...] = plugin.templates
-    names_host = any("{host}" in template for template in templates)
-    return plugin.host if names_host else None
+def host_of(url: str, channel: str) -> str | None:
+    """The host that an address names which was checked; None where the plugin knows by itself which one is asked."""
+    for sample in _SAMPLES[channel]:
+        with suppress(RecipientError):
+            plugin = plugin_for(url, sample)
+            templates: tuple[str, ...] = plugin.templates
+            host: str | None = plugin.host
+            return host if any("{host}" in template for template in templates) else None
+    return None
 
 
 def plugin_for(url: str, recipient: str) -> NotifyBase:
@@ -128,7 +129,7 @@ def _check_place(url: str) -> None:
         raise ServiceAddressError("Write {to}, once, where the recipient belongs.")
     before = url.partition("://")[2].partition(PLACE)[0]
     # Otherwise users could name the server, or the account, that everything goes to.
-    if not set(before) & set("/?"):
+    if not _BEHIND_HOST.match(before):
         raise ServiceAddressError("Write {to} behind the host: in the path or the query.")
 
 
