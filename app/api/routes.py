@@ -26,6 +26,7 @@ from app.api.channel_services import ChannelServiceDetail, ChannelServiceList
 from app.api.event_invoices import EventInvoiceDetail, EventInvoiceList
 from app.api.event_types import EventTypeDetail, EventTypeList
 from app.api.events import EventDetail, EventList
+from app.api.explain import explain_happening
 from app.api.happenings import HappeningDetail, HappeningList
 from app.api.health import health, ready
 from app.api.jsonapi import idempotency
@@ -123,6 +124,8 @@ V1: Final = (
     # --- happenings, and who follows which
     Route("happening_list", ["/happenings"], HappeningList, can(GET=admin, POST=service(HAPPENINGS_WRITE))),
     Route("happening_detail", ["/happenings/<int:id>"], HappeningDetail, can(GET=logged_in)),
+    Route("happening_explanation", ["/happenings/<int:id>/explain"], explain_happening, can(GET=admin),
+          is_jsonapi=True),
     Route("event_type_list", ["/event-types"], EventTypeList,
           can(GET=known, POST=admin_or_service(EVENT_TYPES_WRITE))),
     Route("event_type_detail", ["/event-types/<int:id>"], EventTypeDetail,

@@ -46,6 +46,8 @@ GET    /v1/happenings                                           401   403   403 
 # Only for other programs: see tests/api/test_happenings.py.
 POST   /v1/happenings                                           401   403   403   403   403   403
 GET    /v1/happenings/{happening}                               401   404   404   200   404   200
+# The user is missing: whoever is told so may ask.
+GET    /v1/happenings/{happening}/explain                       401   403   403   403   403   400
 GET    /v1/event-types                                          401   200   200   200   200   200
 POST   /v1/event-types                                          401   403   403   403   403   201
 GET    /v1/event-types/{event_type}                             401   200   200   200   200   200
