@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,15 +12,19 @@ from sqlalchemy import ColumnElement, and_, case, false, func, select, true, upd
 from app.api.jsonapi.document import read_resources
 from app.api.jsonapi.errors import NotFound, Unprocessable
 from app.api.jsonapi.fields import Timestamp
+from app.api.jsonapi.jsontext import parse_id
 from app.api.schema.notifications import NotificationSchema
 from app.inbox.changes import READ, RESYNC, note_change
+from app.inbox.marker import seen_up_to
 from app.inbox.unread import inbox
-from app.models import Notification, db
+from app.models import Happening, Notification, db
 
 # Notifications that one request marks at most when it names each.
 MAX_MARKED: Final = 1000
 # Of so many of them whoever shows the inbox is told one by one.
 MAX_TOLD: Final = 20
+# What says which are meant when not each is named.
+_META: Final = ("is-read", "received-before", "up-to", "group-key")
 
 
 def mark_named(user_id: int) -> int:
@@ -38,7 +43,8 @@ def mark_named(user_id: int) -> int:
         if id_ not in found:
             raise NotFound(f"There is no notification with the id {id_}.", pointer=f"/data/{index}/id")
     read = [id_ for id_, is_read in wanted.items() if is_read]
-    changed = _mark(mine, Notification.id.in_(read) if read else false())
+    wanted_state = Notification.id.in_(read) if read else false()
+    changed = _mark(and_(mine, Notification.is_read.is_distinct_from(wanted_state)), wanted_state)
     if changed:
         # Of many, whoever shows the inbox had better read it anew.
         few = len(wanted) <= MAX_TOLD
@@ -51,7 +57,8 @@ def mark_all(user_id: int, meta: Any) -> int:
 
     Args:
         user_id: whose.
-        meta: `{"is-read": bool}`, and `"received-before"` (RFC 3339) where not all are meant.
+        meta: `{"is-read": bool}`, and where not all are meant `"received-before"` (RFC 3339), `"up-to"` (the id of a
+            notification, or "marker": those that were seen) or `"group-key"` (one line of the grouped inbox).
 
     Raises:
         Unprocessable: it is something else.
@@ -59,22 +66,44 @@ def mark_all(user_id: int, meta: Any) -> int:
     if not isinstance(meta, dict) or not isinstance(meta.get("is-read"), bool):
         raise Unprocessable('meta must have "is-read": true or false.', pointer="/meta/is-read")
     for name in meta:
-        if name not in ("is-read", "received-before"):
-            raise Unprocessable("meta has is-read and received-before only.", pointer="/meta")
-    where = inbox(user_id)
-    if meta.get("received-before") is not None:
-        where = and_(where, Notification.received_at < _time(meta["received-before"]))
+        if name not in _META:
+            raise Unprocessable(f"meta has only {', '.join(_META)}.", pointer="/meta")
+    # Said as the index of unread ones knows it, so that nobody's read ones are looked at.
+    other = ~Notification.is_read if meta["is-read"] else Notification.is_read
+    where = and_(inbox(user_id), other, *_meant(user_id, meta))
     changed = _mark(where, true() if meta["is-read"] else false())
     if changed:
         note_change(db.session(), RESYNC, (user_id,))
     return changed
 
 
+def _meant(user_id: int, meta: Mapping[str, Any]) -> Iterator[ColumnElement[bool]]:
+    """Which of a user's notifications, by each of the names that were given."""
+    if meta.get("received-before") is not None:
+        yield Notification.received_at < _time(meta["received-before"])
+    if meta.get("up-to") is not None:
+        yield Notification.id <= _place(user_id, meta["up-to"])
+    if meta.get("group-key") is not None:
+        key = meta["group-key"]
+        if not isinstance(key, str):
+            raise Unprocessable("This must be the group-key of a notification-group.", pointer="/meta/group-key")
+        yield Notification.happening_id.in_(select(Happening.id).where(Happening.group_key == key))
+
+
+def _place(user_id: int, value: Any) -> int:
+    if value == "marker":
+        return seen_up_to(user_id)
+    id_ = parse_id(value)
+    if id_ is None:
+        raise Unprocessable('This must be the id of a notification, or "marker".', pointer="/meta/up-to")
+    return id_
+
+
 def _mark(where: ColumnElement[bool], wanted: ColumnElement[bool]) -> int:
-    """Set `is_read` to what is wanted where it is not yet, and the time of reading with it."""
+    """Set `is_read` of these, which is another now, to what is wanted, and the time of reading with it."""
     statement = (
         update(Notification)
-        .where(where, Notification.is_read.is_distinct_from(wanted))
+        .where(where)
         .values(is_read=wanted, read_at=case((wanted, func.now())))
         .execution_options(synchronize_session=False)
     )

@@ -36,6 +36,7 @@ from app.api.mail_batches import BatchMailList, MailBatchDetail, MailBatchList
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
 from app.api.mail_services import MailServiceDetail, MailServiceList
 from app.api.metrics import metrics
+from app.api.notification_marker import get_marker, patch_marker
 from app.api.notifications import (
     NotificationDetail,
     NotificationList,
@@ -113,6 +114,10 @@ V1: Final = (
           can(GET=the_user_or_admin, PATCH=the_user)),
     Route("notification_count", ["/users/<int:user_id>/notifications/count"], notification_count,
           can(GET=the_user_or_admin), is_jsonapi=True),
+    Route("notification_marker", ["/users/<int:user_id>/notification-marker"], get_marker,
+          can(GET=the_user_or_admin), is_jsonapi=True),
+    Route("notification_marker_move", ["/users/<int:user_id>/notification-marker"], patch_marker,
+          can(PATCH=the_user), is_jsonapi=True, keyed=True),
     Route("notification_detail", ["/notifications/<int:id>"], NotificationDetail,
           can(GET=logged_in, PATCH=logged_in, DELETE=logged_in)),
     Route("notification_user", ["/notifications/<int:id>/relationships/user", "/notifications/<int:id>/user"],

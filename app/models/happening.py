@@ -26,6 +26,7 @@ class Happening(Base):
         Index("ix_happenings_event_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
         Index("ix_happenings_actor_id", "actor_id", postgresql_where=text("actor_id IS NOT NULL")),
         Index("ix_happenings_session_id", "session_id", postgresql_where=text("session_id IS NOT NULL")),
+        Index("ix_happenings_group_key", "group_key", postgresql_where=text("group_key IS NOT NULL")),
     )
 
     id: Mapped[BigId]

@@ -407,6 +407,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("session_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_happenings_group_key",
+        "happenings",
+        ["group_key"],
+        unique=False,
+        postgresql_where=sa.text("group_key IS NOT NULL"),
+    )
     op.create_foreign_key(
         op.f("fk_happenings_session_id"), "happenings", "sessions", ["session_id"], ["id"], ondelete="SET NULL"
     )
@@ -477,6 +484,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_happenings_session_id", table_name="happenings", postgresql_where=sa.text("session_id IS NOT NULL")
     )
+    op.drop_index("ix_happenings_group_key", table_name="happenings", postgresql_where=sa.text("group_key IS NOT NULL"))
     op.drop_column("happenings", "plan")
     op.drop_column("happenings", "group_key")
     op.drop_column("happenings", "subject")

@@ -92,6 +92,32 @@ def test_only_those_received_before_a_time_are_marked(api: Api, ana: User) -> No
     assert mark(api, ana, {"meta": {"is-read": True, "received-before": None}}).json["meta"]["updated"] == 2
 
 
+def test_all_up_to_one_are_marked_and_all_that_were_seen(api: Api, ana: User) -> None:
+    made = [notify(ana).id for _ in range(4)]
+    assert mark(api, ana, {"meta": {"is-read": True, "up-to": "marker"}}).json["meta"]["updated"] == 0
+    assert mark(api, ana, {"meta": {"is-read": True, "up-to": str(made[0])}}).json["meta"]["updated"] == 1
+    marker = {"seen_id": str(made[2]), "version": 0}
+    mine = api.as_(ana)
+    path = f"/v1/users/{ana.id}/notification-marker"
+    assert mine.update(path, "notification-marker", ana.id, **marker).status_code == 200
+    body = {"meta": {"is-read": True, "up-to": "marker"}}
+    assert mark(api, ana, body).json["meta"] == {"updated": 2, "unread-count": 1}
+    assert read_ids() == made[:3]
+
+
+def test_one_line_of_the_grouped_inbox_is_marked(api: Api, people: People, ana: User) -> None:
+    grouped = [notify(ana) for _ in range(2)]
+    theirs, single = notify(people.user()), notify(ana)
+    for row in (*grouped, theirs):
+        row.happening.group_key = "event:1:proposals"
+    db.session.commit()
+    body = {"meta": {"is-read": True, "group-key": "event:1:proposals"}}
+    assert mark(api, ana, body).json["meta"] == {"updated": 2, "unread-count": 1}
+    assert read_ids() == [row.id for row in grouped]
+    assert mark(api, ana, {"meta": {"is-read": True, "group-key": "another"}}).json["meta"]["updated"] == 0
+    assert single.id not in read_ids()
+
+
 @pytest.mark.parametrize("body", [{"data": []}, {"meta": {"is-read": True}}])
 def test_marking_nothing_is_fine(api: Api, ana: User, body: Any) -> None:
     assert mark(api, ana, body).json["meta"] == {"updated": 0, "unread-count": 0}
@@ -148,6 +174,9 @@ def test_more_than_a_thousand_at_once_are_refused(api: Api, ana: User) -> None:
         ({"meta": {}}, 422, "/meta/is-read"),
         ({"meta": {"is-read": 1}}, 422, "/meta/is-read"),
         ({"meta": {"is-read": True, "user": 2}}, 422, "/meta"),
+        ({"meta": {"is-read": True, "up-to": 1}}, 422, "/meta/up-to"),
+        ({"meta": {"is-read": True, "up-to": "01"}}, 422, "/meta/up-to"),
+        ({"meta": {"is-read": True, "group-key": 1}}, 422, "/meta/group-key"),
         ({"meta": {"is-read": True, "received-before": "yesterday"}}, 422, "/meta/received-before"),
         ({"meta": {"is-read": True, "received-before": "2026-01-01T00:00:00"}}, 422, "/meta/received-before"),
         ({"meta": {"is-read": True, "received-before": 5}}, 422, "/meta/received-before"),

@@ -217,6 +217,28 @@ def test_filters_nest_and_the_short_form_works(api: Api, ana: User) -> None:
     assert len(ids(mine.get(inbox(ana), filter=own))) == 2
 
 
+def test_read_is_a_filter_with_true_false_or_since_when(api: Api, ana: User) -> None:
+    noon = utc_now().replace(microsecond=0)
+    unread = notify(ana)
+    early, late = (notify(ana, is_read=True, read_at=noon + timedelta(hours=hours)) for hours in (-1, 0))
+    mine = api.as_(ana)
+    expected: list[tuple[Any, list[int]]] = [
+        ("true", [late.id, early.id]),
+        ("false", [unread.id]),
+        (noon.isoformat(), [late.id]),
+    ]
+    for value, found in expected:
+        assert ids(mine.get(inbox(ana), **{"filter[read]": value})) == found
+        node = {"name": "read", "op": "eq", "val": value == "true" if value in ("true", "false") else value}
+        assert ids(mine.get(inbox(ana), filter=json.dumps([node]))) == found
+    opposite = json.dumps([{"not": {"name": "read", "op": "eq", "val": True}}])
+    assert ids(mine.get(inbox(ana), filter=opposite)) == [unread.id]
+    for bad in ("yes", "true,false", "2026-01-01", ""):
+        assert mine.get(inbox(ana), **{"filter[read]": bad}).status_code == 400
+    for node in ({"op": "ne", "val": True}, {"op": "eq", "val": None}, {"op": "eq", "val": 1}, {"op": "eq"}):
+        assert mine.get(inbox(ana), filter=json.dumps([{"name": "read", **node}])).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [

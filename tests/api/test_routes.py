@@ -35,6 +35,8 @@ GET    /v1/notifications                                        401   403   403 
 GET    /v1/users/{user}/notifications                           401   403   403   200   403   200
 PATCH  /v1/users/{user}/notifications                           401   403   403   200   403   403
 GET    /v1/users/{user}/notifications/count                     401   403   403   200   403   200
+GET    /v1/users/{user}/notification-marker                     401   403   403   200   403   200
+PATCH  /v1/users/{user}/notification-marker                     401   403   403   200   403   403
 GET    /v1/notifications/{notification}                         401   404   404   200   404   200
 PATCH  /v1/notifications/{notification}                         401   404   404   200   404   403
 DELETE /v1/notifications/{notification}                         401   404   404   204   404   403
@@ -265,6 +267,9 @@ def body_of(row: Row, world: World, viewer: str) -> Any:
     ids, last = world.ids, row.path.rsplit("/", 1)[1]
     if row.method == "PATCH" and last == "notifications":
         return {"meta": {"is-read": True}}
+    if row.method == "PATCH" and last == "notification-marker":
+        marker = {"seen-id": str(ids["notification"]), "version": 0}
+        return {"data": {"type": "notification-marker", "id": str(ids["user"]), "attributes": marker}}
     if row.method == "PATCH" and last == "preferences":
         return {"data": {"type": "preferences", "id": str(ids["user"]), "attributes": {}}}
     if row.method == "PATCH" and row.path.startswith("/v1/") and "auth" not in row.path:

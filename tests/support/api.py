@@ -36,8 +36,10 @@ class Api:
     def post(self, path: str, body: Any) -> TestResponse:
         return self._open("POST", path, json=body)
 
-    def patch(self, path: str, body: Any) -> TestResponse:
-        return self._open("PATCH", path, json=body)
+    def patch(self, path: str, body: Any, **headers: str) -> TestResponse:
+        """PATCH; further headers have underscores for dashes."""
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._open("PATCH", path, json=body, more=more)
 
     def delete(self, path: str) -> TestResponse:
         return self._open("DELETE", path)

@@ -62,6 +62,8 @@ class ResourceType:
             `{"title": Happening.title}`.
         joins: the to-one relationships that lead to those tables; they are loaded together with each row.
         complete: loads what the schema shows of rows besides their columns, for all rows of a document at once.
+        filters: names that can be filtered on besides attributes, each with what makes the condition of an operator
+            and a value; it raises ValueError, with a message for the client, for what cannot be.
         is_story: whether a list is read from its beginning: the oldest comes first unless the query sorts.
     """
 
@@ -70,6 +72,7 @@ class ResourceType:
     access: Access[Any]
     columns: Mapping[str, QueryableAttribute[Any]] = field(default_factory=dict)
     joins: tuple[InstrumentedAttribute[Any], ...] = ()
+    filters: Mapping[str, Callable[[str, Any], ColumnElement[bool]]] = field(default_factory=dict)
     is_story: bool = False
     complete: Callable[[Sequence[Any]], None] | None = None
 

@@ -94,6 +94,8 @@ class _Compiler:
         return guard(self.resource_type, self.viewer, found, is_private=related.is_private)
 
     def comparison(self, name: str, operator: str, node: Mapping[str, Any]) -> ColumnElement[bool]:
+        if name in self.resource_type.filters:
+            return self.named(name, operator, node)
         attribute = self.attribute(name)
         if "field" in node:
             condition = self.with_field(attribute, operator, node)
@@ -105,6 +107,15 @@ class _Compiler:
         else:
             raise FilterError("each condition needs a val or a field")
         return self.guarded(attribute, condition)
+
+    def named(self, name: str, operator: str, node: Mapping[str, Any]) -> ColumnElement[bool]:
+        """A condition of the type's own, which is no attribute."""
+        if "val" not in node or "field" in node:
+            raise FilterError("this condition needs a val")
+        try:
+            return self.resource_type.filters[name](operator, node["val"])
+        except ValueError as error:
+            raise FilterError(str(error)) from error
 
     def with_field(self, attribute: Attribute, operator: str, node: Mapping[str, Any]) -> ColumnElement[bool]:
         """Two attributes of one row compared."""

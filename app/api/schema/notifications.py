@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement
 
 from app.api.access import NOTIFICATIONS
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import JsonValue, StrictBoolean, Text, Timestamp
 from app.api.jsonapi.schema import Schema, ToOne
+from app.api.jsonapi.timestamps import parse_timestamp
 from app.models import Happening, Notification
 
 
@@ -38,6 +41,17 @@ class NotificationSchema(Schema):
     happening = ToOne("happening", foreign_key="happening_id", dump_only=True)
 
 
+def _read(operator: str, value: Any) -> ColumnElement[bool]:
+    """The condition of `filter[read]`: whether it was read, or that it was read since a time."""
+    if operator != "eq" or value is None:
+        raise ValueError("read takes eq with true, false or a time")
+    if isinstance(value, bool) or value in ("true", "false"):
+        return Notification.is_read.is_(True) if value in (True, "true") else ~Notification.is_read
+    if not isinstance(value, str):
+        raise ValueError("read is true, false or a time like 2026-11-21T10:00:00Z")  # noqa: TRY004 - a client's value
+    return Notification.read_at >= parse_timestamp(value)
+
+
 NOTIFICATION: Final = register_type(
     ResourceType(
         "notification",
@@ -52,5 +66,6 @@ NOTIFICATION: Final = register_type(
             "data": Happening.data,
         },
         joins=(Notification.happening,),
+        filters={"read": _read},
     )
 )

@@ -25,6 +25,7 @@ from app.api.viewer import ANONYMOUS, Viewer
 from app.models import Event, Happening, Notification, Session, Speaker, User, db
 from app.models.event import EVENT_STATES
 from app.models.session import SESSION_STATES
+from config import load
 
 # --- what the hooks saw, for the tests; a test that asserts on it clears it first
 SEEN: list[tuple[str, Any]] = []
@@ -313,6 +314,8 @@ def make_app(database_url: str) -> Flask:
     """The application; a header names who is asking, since logging in is another layer's business."""
     app = Flask("toys", static_folder=None)
     app.config.update(SQLALCHEMY_DATABASE_URI=database_url, MAX_CONTENT_LENGTH=1024 * 1024, TESTING=True)
+    # The session is the application's, and so is what follows from its commits.
+    app.config["USHER"] = load()
     db.init_app(app)
     errors.init_app(app)
     app.before_request(_set_viewer)
