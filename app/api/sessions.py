@@ -8,23 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from app.api.events import check_times
-from app.api.helpers.calendar_files import session_calendar
 from app.api.helpers.listens import end_listens_on
 from app.api.helpers.log import record_activity
-from app.api.helpers.mail import (
-    Sending,
-    send_email_new_session,
-    send_email_session_accept_reject,
-    send_email_session_schedule,
-)
-from app.api.helpers.notification import (
-    About,
-    send_notif_new_session_organizer,
-    send_notif_session_accept_reject,
-    send_notif_session_schedule,
-)
-from app.api.helpers.recipients import organizers_of, recipients, speaker_accounts, speaker_addresses
-from app.api.helpers.settings import make_frontend_url
+from app.api.helpers.session_messages import tell_of_proposal, tell_of_schedule, tell_of_state
 from app.api.jsonapi.access import require_visible
 from app.api.jsonapi.data_layer import Changes
 from app.api.jsonapi.errors import Forbidden, Unprocessable
@@ -36,10 +22,8 @@ from app.api.speakers_calls import call_of, is_open
 from app.api.viewer import Viewer
 from app.models import Session, Speaker, db
 from app.models.base import utc_now
-from app.models.session import ACCEPTED, CONFIRMED, PENDING, REJECTED, WITHDRAWN, speakers_sessions
+from app.models.session import ACCEPTED, CONFIRMED, PENDING, WITHDRAWN, speakers_sessions
 
-# The states whose coming the speakers are told of.
-DECISIONS = (ACCEPTED, REJECTED)
 # Those in which a session may still take place: only then does its time concern anybody.
 EXPECTED = (PENDING, ACCEPTED, CONFIRMED)
 
@@ -106,11 +90,11 @@ class SessionDetail(DetailResource):
         check_times(data.get("starts_at", obj.starts_at), data.get("ends_at", obj.ends_at))
 
     def after_update(self, obj: Session, changes: Changes, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
-        """Tell of a decision and of another time; any other edit tells nobody."""
+        """Tell of another state and of another time; any other edit tells nobody."""
         if changes:
             record_activity("update_session", session=f"{obj.title} ({obj.id})")
-        if "state" in changes and obj.state in DECISIONS:
-            tell_of_decision(obj)
+        if "state" in changes:
+            tell_of_state(obj)
         if changes.keys() & {"starts_at", "ends_at"} and obj.state in EXPECTED:
             tell_of_schedule(obj)
 
@@ -122,55 +106,6 @@ class SessionDetail(DetailResource):
         """Keep the row, for the notifications that link to it."""
         obj.deleted_at = utc_now()
         end_listens_on(obj)
-
-
-def tell_of_proposal(session: Session) -> None:
-    """Tell each owner, organizer and coorganizer (notification and mail) and each speaker (mail), everybody once."""
-    event, link = session.event, session_link(session)
-    organizers = organizers_of(event)
-    told = recipients(*(organizer.email for organizer in organizers), *speaker_addresses(session.speakers))
-    # All is read: what is added from here on goes to the database together, not with each look at the settings.
-    with db.session.no_autoflush:
-        for organizer in organizers:
-            send_notif_new_session_organizer(organizer, event.name, link, _about(session, link))
-        for each in told:
-            send_email_new_session(each, event.name, link)
-
-
-def tell_of_decision(session: Session) -> None:
-    """Tell each speaker of the decision: by mail, and in the app where there is an account."""
-    link = session_link(session)
-    accounts = speaker_accounts(session.event, session.speakers)
-    told = recipients(*speaker_addresses(session.speakers))
-    with db.session.no_autoflush:
-        for account in accounts:
-            send_notif_session_accept_reject(account, session.title, session.state, link, _about(session, link))
-        for each in told:
-            send_email_session_accept_reject(each, session, link)
-
-
-def tell_of_schedule(session: Session) -> None:
-    """Tell the organizers and the session's speakers its new time: in the app and by mail, everybody once."""
-    event, link = session.event, session_link(session)
-    organizers, speakers = organizers_of(event), session.speakers
-    accounts = {user.id: user for user in (*organizers, *speaker_accounts(event, speakers))}
-    told = recipients(*(organizer.email for organizer in organizers), *speaker_addresses(speakers))
-    sending = Sending(attachments=[session_calendar(session)] if session.starts_at else [])
-    with db.session.no_autoflush:
-        for account in accounts.values():
-            send_notif_session_schedule(account, session, link, _about(session, link))
-        for each in told:
-            send_email_session_schedule(each, session, link, sending)
-
-
-def session_link(session: Session) -> str:
-    """Where the front end shows the session."""
-    return make_frontend_url(f"/events/{session.event.identifier}/sessions/{session.id}")
-
-
-def _about(session: Session, link: str) -> About:
-    data = {"event-id": str(session.event_id), "session-id": str(session.id), "state": session.state}
-    return About(link=link, data=data, event=session.event)
 
 
 def _own_speakers(event_id: int, viewer: Viewer) -> list[Speaker]:

@@ -213,6 +213,12 @@ def _reads(language: str) -> ColumnElement[bool]:
     return first.not_in(others) if language == DEFAULT else first == language
 
 
+def language_of(language: str) -> str:
+    """The one of `LANGUAGES` that somebody with this language is written to in: the same as `_reads` finds."""
+    first = language.replace("_", "-").split("-")[0].lower()
+    return first if first in LANGUAGES else DEFAULT
+
+
 _CONDITIONS: Final[dict[str, Callable[[Audience, Happening], ColumnElement[bool]]]] = {
     EVERYONE: _everyone,
     LISTENERS: _listeners,

@@ -5,6 +5,7 @@ It is all forgotten with every end of a transaction or savepoint, so that nothin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,8 +19,8 @@ from app.happenings import declared  # noqa: F401 - declares the types
 from app.happenings.audience import NAMED, Audience
 from app.happenings.plan import Plan
 from app.happenings.types import EventType, type_of_action
-from app.models import Event, db
-from app.models.base import Base, JsonObject
+from app.models import db
+from app.models.base import Base
 from app.models.event_type import IN_APP, MAIL
 
 _CURRENT: Final = "usher.happenings"
@@ -53,15 +54,15 @@ class _Current:
     marks: set[tuple[str, int, int]] = field(default_factory=set)
 
 
-def happening_for(user_id: int, content: Content, data: JsonObject | None = None, event: Event | None = None) -> int:
-    """The id of the happening with this content, which the user is told of now.
+def happening_for(user_id: int, content: Content, columns: Mapping[str, Any] | None = None) -> int:
+    """The id of the happening with this content, which the user is told of now; `columns` are what it has besides.
 
     Written at once, and not with the next flush: the rows that point to it need its id.
     """
     current = _current()
     happening_id = current.ids.get(content)
     if happening_id is None or (happening_id, user_id) in current.told:
-        happening_id = current.ids[content] = _insert(content, data, event)
+        happening_id = current.ids[content] = _insert(content, columns or {})
     current.told.add((happening_id, user_id))
     event_type = type_of_action(content.action)
     if event_type is not None:
@@ -107,9 +108,7 @@ def _current() -> _Current:
     return current
 
 
-def _insert(content: Content, data: JsonObject | None, event: Event | None) -> int:
-    if event in db.session.new:
-        db.session.flush()
+def _insert(content: Content, columns: Mapping[str, Any]) -> int:
     event_type = type_of_action(content.action)
     values: dict[str, Any] = {
         "action": content.action,
@@ -117,11 +116,9 @@ def _insert(content: Content, data: JsonObject | None, event: Event | None) -> i
         "message": content.message,
         "link": content.link,
         "actor_id": current_viewer().id,
-        "event_id": event.id if event else None,
+        **columns,
     }
     if event_type is not None:
         values |= {"event_type": event_type.name, "plan": plan_of(event_type, content.action).to_json()}
-    if data is not None:
-        values["data"] = data
     happening_id: int = db.session.scalars(insert(_TABLE).values(values).returning(_TABLE.c.id)).one()
     return happening_id

@@ -51,21 +51,22 @@ _COUNT: Final = text(
 )
 
 
-def announce(happening: Happening, plan: Plan, named: Select[Any] | None = None) -> Fanout:
+def announce(happening: Happening, plan: Plan, named: Select[Any] | None = None, *, is_large: bool = False) -> Fanout:
     """Tell a happening to the audience of its plan, with the caller's transaction or, if they are many, after it.
 
     Args:
         happening: added and flushed; the plan is kept with it.
         plan: what is decided for everybody.
         named: of a named audience the statement that finds the ids.
+        is_large: that they are many is known, so that nobody is looked for now.
     """
     happening.plan = plan.to_json()
     audience = plan.audience
     people = find(audience, happening, named)
-    ids = list(db.session.scalars(people.limit(INLINE + 1)))
+    ids = [] if is_large else list(db.session.scalars(people.limit(INLINE + 1)))
     fanout = Fanout(happening_id=happening.id)
     db.session.add(fanout)
-    if len(ids) <= INLINE:
+    if not is_large and len(ids) <= INLINE:
         told = tell(happening, plan, ids)
         fanout.state, fanout.finished_at = TOLD, utc_now()
         fanout.recipients = fanout.done = len(ids)

@@ -60,11 +60,15 @@ class Plan:
 
 
 def plan_for(event_type: EventType, audience: Audience, action: str) -> Plan:
-    """The plan of a happening of this type, as the admins' message settings are now."""
+    """The plan of a happening of this type, as the admins' message settings are now.
+
+    A type that Open Event's actions belong to has their switches too.
+    """
+    actions = (action, *event_type.actions)
     return Plan(
         audience=audience,
         channels=event_type.channels,
-        switched_off=switched_off_channels(action),
+        switched_off=frozenset[str]().union(*map(switched_off_channels, actions)),
         is_critical=event_type.is_critical,
-        user_controls=users_control(action),
+        user_controls=all(map(users_control, actions)),
     )

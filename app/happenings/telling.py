@@ -194,7 +194,8 @@ READ_MORE: Final = msg("Read more")
 
 def message_in(language: str, message: str, link: str | None) -> str:
     """A happening's message as that of a mail."""
-    if not link:
+    # Words that have the link already need it once.
+    if not link or escape(full_link(link)) in message:
         return message
     words = escape(translate(READ_MORE, language))
     return f'{message}<p dir="{direction(language)}"><a href="{escape(full_link(link))}">{words}</a></p>'
@@ -207,7 +208,8 @@ def full_link(link: str) -> str:
 
 def text_of(happening: Happening) -> str:
     """A happening as plain text, with its link, for channels that know no HTML."""
-    parts = [html_to_text(happening.message).strip(), full_link(happening.link) if happening.link else ""]
+    words, link = html_to_text(happening.message).strip(), full_link(happening.link) if happening.link else ""
+    parts = [words, "" if link in words else link]
     return "\n".join(part for part in parts if part)
 
 

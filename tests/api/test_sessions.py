@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.api import sessions as sessions_module
+from app.api.helpers import session_messages
 from app.bidi import harmless
 from app.models import (
     Activity,
@@ -343,7 +343,7 @@ def test_a_hook_that_fails_leaves_no_row_and_no_mail(
 ) -> None:
     event = people.event(owner, organizer=people.user())
     speaker = people.speaker(event, email="sam@example.org")
-    real, calls = getattr(sessions_module, hook), []
+    real, calls = getattr(session_messages, hook), []
 
     def fail_late(*args: Any, **options: Any) -> Any:
         """Let the first call pass where there are more, so that something is already there to undo."""
@@ -352,7 +352,7 @@ def test_a_hook_that_fails_leaves_no_row_and_no_mail(
             raise RuntimeError("secret detail")
         return real(*args, **options)
 
-    monkeypatch.setattr(sessions_module, hook, fail_late)
+    monkeypatch.setattr(session_messages, hook, fail_late)
     answer = propose(api, owner, event, [speaker])
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
@@ -373,7 +373,7 @@ def test_a_decision_whose_mail_fails_is_not_made(
     def fail(*_args: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(sessions_module, "send_email_session_accept_reject", fail)
+    monkeypatch.setattr(session_messages, "send_email_session_accept_reject", fail)
     assert change(api, owner, session, state="accepted").status_code == 500
     db.session.refresh(session)
     assert session.state == "pending"

@@ -13,6 +13,7 @@ from app.api.helpers.recipients import (
     speakers_of,
 )
 from app.api.helpers.settings import make_frontend_url
+from app.happenings.own import tell_listeners
 from app.models import Event, User, db
 from app.models.mail import EVENT_PUBLISH
 
@@ -31,7 +32,7 @@ def people_of(event: Event) -> tuple[list[User], list[Recipient]]:
 
 
 def tell_of_publishing(event: Event) -> None:
-    """Tell the organizers and speakers of an event that everybody can see it now."""
+    """Tell the organizers and speakers of an event that everybody can see it now, and whoever follows that."""
     accounts, addresses = people_of(event)
     link = event_link(event)
     about = About(link=link, data={"event-id": str(event.id)}, event=event)
@@ -42,6 +43,7 @@ def tell_of_publishing(event: Event) -> None:
             send_notif_event_publish(account, event.name, link, about)
         for address in addresses:
             send_email_event_publish(address, event.name, link, sending)
+    tell_listeners(EVENT_PUBLISH, about, {"event_name": event.name, "link": link}, lambda: accounts)
 
 
 def in_batch(event: Event, action: str) -> Sending:

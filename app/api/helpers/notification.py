@@ -45,11 +45,28 @@ from app.models.notification import (
 
 @dataclass(frozen=True)
 class About:
-    """What a happening is about, beyond its text: a link, data for programs, and the event it belongs to."""
+    """What a happening is about, beyond its text: a link, data for programs, the event and the session it belongs to.
+
+    Happenings with the same `group_key` are one line in a grouped inbox.
+    """
 
     link: str | None = None
     data: JsonObject | None = None
     event: Event | None = None
+    session: Session | None = None
+    group_key: str | None = None
+
+    def columns(self) -> JsonObject:
+        """The columns of a happening, besides its text and link."""
+        if {self.event, self.session} & set(db.session.new):
+            db.session.flush()
+        found = {
+            "data": self.data,
+            "event_id": self.event.id if self.event else None,
+            "session_id": self.session.id if self.session else None,
+            "group_key": self.group_key,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def send_notification(
@@ -75,7 +92,7 @@ def send_notification(
     if user in db.session.new:
         db.session.flush()
     title, about = one_line(title), about or About()
-    happening_id = happening_for(user.id, Content(action, title, message, about.link), about.data, about.event)
+    happening_id = happening_for(user.id, Content(action, title, message, about.link), about.columns())
     if not tells_in_app(user, action, happening_id):
         return None
     notification = Notification(user_id=user.id, happening_id=happening_id)
