@@ -77,7 +77,7 @@ _NOTIFICATIONS: Final = text(
         ORDER BY user_id LIMIT :chunk FOR UPDATE
     )
     UPDATE notifications SET deleted_at = now() FROM chosen WHERE notifications.id = chosen.id
-    RETURNING notifications.user_id, notifications.id
+    RETURNING notifications.user_id
     """
 )
 # What went back into the queue in the meantime, since a worker died or a server had no time.
@@ -181,9 +181,8 @@ def _cancel_texts(values: dict[str, Any]) -> int | None:
 
 
 def _hide(values: dict[str, Any]) -> int | None:
-    rows = db.session.execute(_NOTIFICATIONS, values).all()
-    users, ids = [row.user_id for row in rows], [row.id for row in rows]
-    note_change(db.session(), REMOVED, users, ids, values["happening_id"])
+    users = db.session.scalars(_NOTIFICATIONS, values).all()
+    note_change(db.session(), REMOVED, users, happening_id=values["happening_id"])
     return max(users, default=None)
 
 
