@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from sqlalchemy import text
 
 from app.delivery.claims import claim_batch
 from app.delivery.tasks import sweep
+from app.happenings.held import release
 from app.happenings.recall import recall
 from app.models import Fanout, User, db
+from app.models.base import utc_now
 from tests.conftest import People
 from tests.support.api import Api
 from tests.support.plans import assert_no_table_is_read_whole, statements_about
@@ -119,6 +122,22 @@ def test_finding_claiming_and_ending_mails_is_done_by_an_index(user: User) -> No
         sweep()
     assert any("count(*)" in statement for statement, _ in seen)
     assert_no_table_is_read_whole(seen, *TABLES)
+
+
+def test_held_mails_that_are_due_are_found_by_an_index(user: User) -> None:
+    held = """
+        INSERT INTO held_mails (user_id, happening_id, mode, due_at, action, subject)
+        SELECT user_id, happening_id, 'daily', now() + id % 100 * interval '1 day', 'Test', 'x'
+        FROM (SELECT DISTINCT ON (user_id, happening_id) id, user_id, happening_id FROM notifications) AS one
+    """
+    db.session.execute(text(held))
+    db.session.commit()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE held_mails"))
+    with statements_about("held_mails", "notifications") as seen:
+        list(release(utc_now() + timedelta(seconds=1), seconds=0))
+    assert seen
+    assert_no_table_is_read_whole(seen, "held_mails", "notifications")
 
 
 def test_taking_back_is_done_by_an_index(user: User) -> None:

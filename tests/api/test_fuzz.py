@@ -88,6 +88,14 @@ FAILED = [{"or": [{"name": "status", "op": "in", "val": ["failed"]}, {"name": "a
 BROADCAST = {"title": "Doors", "message": "<p>Ten.</p>", "link": "/x", "audience": "roles", "roles": ["owner"]}
 OF_SESSION = {"event": one("event"), "speakers": [one("speaker")]}
 
+PREFERENCES = {
+    "channels": {"mail": {"mode": "unread", "minutes": 5}, "sms": None},
+    "types": [{"type": "sessions.*", "channel": "mail", "mode": "daily", "minutes": None}],
+    "quiet-hours": {"from": "22:00", "until": "07:00"},
+    "digest": {"hour": 8, "weekday": "monday"},
+    "timezone": "UTC",
+}
+
 # Who sends what where. An id stands in braces.
 WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("anonymous", "POST", "/auth/session", {"email": "a@example.org", "password": "x", "remember-me": False}),
@@ -111,6 +119,7 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("owner", "PATCH", "/v1/users/{user}/notifications", {"data": [MARK]}),
     ("owner", "PATCH", "/v1/users/{user}/notifications", {"meta": {"is-read": True, "received-before": NOON}}),
     ("owner", "PATCH", "/v1/notifications/{notification}", EMBER),
+    ("owner", "PATCH", "/v1/users/{user}/preferences", document("preferences", PREFERENCES, "{user}")),
     ("owner", "POST", "/v1/events", document("event", EVENT)),
     ("owner", "PATCH", "/v1/events/{event}", document("event", {**EVENT, "state": "published"}, "{event}")),
     ("owner", "POST", "/v1/speakers", document("speaker", SPEAKER, **OF_SPEAKER)),

@@ -9,10 +9,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select
 
-from app.models import DeliveryHours, EventTypeRow, Preference, User, db
+from app.models import DeliveryHours, EventTypeRow, Happening, Preference, User, db
+from app.models.mail import NEW_SESSION
 from tests.conftest import People
 from tests.support.api import Api
 from tests.support.errors import pointer_of
+from tests.support.rows import mailed, notified
+from tests.support.world import World
 
 NOTHING_SAID = {
     "channels": {},
@@ -211,3 +214,23 @@ def test_two_changes_at_once_leave_what_one_of_them_said_and_never_half_of_each(
     assert codes == [200] * 4
     modes = {wish["mode"] for wish in said(api, ana)["channels"].values()}
     assert len(modes) == 1
+
+
+def test_a_preference_stops_the_mail_of_a_proposal_and_not_the_notification_and_an_admin_reads_why(
+    world: World,
+) -> None:
+    organizer = world.clients["organizer"]
+    user_id = db.session.scalars(select(User.id).where(User.email == "organizer@example.org")).one()
+    wishes = [{"type": "sessions.*", "channel": "mail", "mode": "off"}]
+    path = f"/v1/users/{user_id}/preferences"
+    assert organizer.update(path, "preferences", user_id, types=wishes).status_code == 200
+    event = ("event", world.ids["event"])
+    answer = world.clients["owner"].create("/v1/sessions", "session", {"title": "Knots"}, event=event)
+    assert answer.status_code == 201, answer.text
+    assert mailed(NEW_SESSION) == ["owner@example.org"]
+    assert notified(NEW_SESSION) == ["organizer@example.org", "owner@example.org"]
+    happening = db.session.scalars(select(Happening.id).order_by(Happening.id.desc())).first()
+    explained = world.clients["admin"].get(f"/v1/happenings/{happening}/explain", user=str(user_id)).json
+    found = {each["channel"]: (each["outcome"], each["reason"]) for each in explained["data"]["attributes"]["channels"]}
+    assert found["in-app"] == ("send", "default")
+    assert found["mail"] == ("nothing", "user-type")
