@@ -22,6 +22,7 @@ class Plan:
         is_critical: told whatever anybody has switched off.
         user_controls: whether users may decide.
         batch_id: the batch that the mails belong to.
+        always: those that tell of it whatever anybody has switched off, though it is not critical.
     """
 
     audience: Audience
@@ -30,10 +31,15 @@ class Plan:
     is_critical: bool = False
     user_controls: bool = True
     batch_id: int | None = None
+    always: frozenset[str] = frozenset()
 
     def tells(self, channel: str) -> bool:
         """Whether the channel tells those who have said nothing."""
-        return channel in self.channels and (self.is_critical or channel not in self.switched_off)
+        return channel in self.channels and (self.overrules(channel) or channel not in self.switched_off)
+
+    def overrules(self, channel: str) -> bool:
+        """Whether the channel tells of it whatever anybody has switched off."""
+        return self.is_critical or channel in self.always
 
     def to_json(self) -> JsonObject:
         """As it is kept in the happening."""
@@ -44,6 +50,7 @@ class Plan:
             "is_critical": self.is_critical,
             "user_controls": self.user_controls,
             "batch_id": self.batch_id,
+            "always": sorted(self.always),
         }
 
     @classmethod
@@ -56,6 +63,7 @@ class Plan:
             value["is_critical"],
             value["user_controls"],
             value["batch_id"],
+            frozenset(value["always"]),
         )
 
 

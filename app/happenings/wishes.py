@@ -52,7 +52,7 @@ class Wishes:
             channel=channel,
             is_default=channel in plan.channels,
             now=now,
-            is_critical=plan.is_critical,
+            is_critical=plan.overrules(channel),
             admin_allows=channel not in plan.switched_off,
             user_controls=plan.user_controls,
             of_type=self.of_type.get(channel),

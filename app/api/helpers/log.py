@@ -23,6 +23,7 @@ _ENTRIES: Final = "usher.activities"
 ACTIVITIES: Final[dict[str, str]] = {
     "mail_event": "Email to {email} for {action}: {subject}",
     "mails_event": "Email to {count} recipients for {action}: {subject}",
+    "sms_event": "SMS to {recipient} for {action}",
     "notification_event": "Notification to {user} for {action}: {title}",
     "announce": "Happening {happening}: {title}",
     "create_user": "User {user} registered",

@@ -8,6 +8,7 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from app.api.access import USERS
+from app.api.helpers.contact import E164
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import EmailAddress, JsonValue, Language, StrictBoolean, Text, Timestamp, Timezone
 from app.api.jsonapi.schema import Schema, ToMany
@@ -17,7 +18,6 @@ from app.models import User
 from app.models.suppression import HARD_BOUNCE, SOFT_BOUNCES
 
 MAX_CHAT_ADDRESS: Final = 255
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _BETWEEN_DIGITS: Final = re.compile(r"[ ().\-/]")
 _PARTING: Final = frozenset(" /\\?%&=,;<>\"'{}|")
 
@@ -47,7 +47,7 @@ class Phone(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = _BETWEEN_DIGITS.sub("", super()._deserialize(value, attr, data, **kwargs))
-        if not _E164.fullmatch(text):
+        if not E164.fullmatch(text):
             raise ValidationError("This must be a number with its country, for example +12025550123.")
         return text
 

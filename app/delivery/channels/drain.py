@@ -25,12 +25,16 @@ from app.delivery.services.failover import counters
 from app.models import ChannelService
 from app.models.base import utc_now
 from app.models.channel import FAILED, SUPPRESSED, TEXT_CHANNELS
+from app.models.event_type import CHAT, SMS
 from config import Config
 
 log = logging.getLogger(__name__)
 
 # A message that is older was for another day.
 MAX_AGE: Final = timedelta(days=2)
+# Characters that leave: what is announced to many may be longer than a service takes.
+MAX_TITLE: Final = 100
+MAX_TEXT: Final = {SMS: 1600, CHAT: 4000}
 Way = tuple[Carrier, Permit]
 
 
@@ -137,7 +141,7 @@ def _why_not(desk: _Desk, message: ClaimedMessage, carriers: Sequence[Carrier]) 
 
 def _try(desk: _Desk, message: ClaimedMessage, carriers: list[Carrier], ways: Iterator[Way], lease: Lease) -> str:
     """Give the message to one service after the other, until one takes it or none is left; return its status."""
-    words = Words(message.recipient, message.title, message.text)
+    words = Words(message.recipient, _cut(message.title, MAX_TITLE), _cut(message.text, MAX_TEXT[message.channel]))
     failed: tuple[Carrier, SendError] | None = None
     for carrier, permit in ways:
         if message.attempts >= carrier.max_attempts:
@@ -185,6 +189,10 @@ def _write_sent(desk: _Desk, message: ClaimedMessage, service: str, lease: Lease
 
 def _write_late(connection: Connection, message: ClaimedMessage, service: str) -> None:
     write_sent(connection, message, service)
+
+
+def _cut(text: str, at_most: int) -> str:
+    return text if len(text) <= at_most else f"{text[: at_most - 1].rstrip()}…"
 
 
 def _log(message: ClaimedMessage, carrier: Carrier, error: SendError) -> None:
