@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from tests.servers.answering import AnsweringSmtp
+from tests.servers.gateway import Answers, Gateway
 from tests.servers.sendgrid import KEY, SendGridServer
 from tests.servers.smtp import RecordingSmtp
 from tests.support.events import HARD, PUBLIC_KEY, signed_headers
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.slow
 SMALL, LARGE = 1, 2
 # In the first claim of a hundred mails, and well before its end.
 MIDDLE = 60
+# Entries of the timeline of an SMS that was tried twice.
+STEPS = 6
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,28 @@ def test_a_test_mail_leaves_from_the_web_process_at_once(usher: Usher) -> None:
     [message] = usher.caught()
     assert message["X-RcptTo"] == "ana@example.org"
     assert usher.statuses() == {}
+
+
+def test_a_worker_that_dies_with_an_sms_in_its_hands_repeats_that_one_and_says_so(usher: Usher) -> None:
+    with Gateway() as gateway:
+        gateway.script = [Answers(before=usher.kill_worker)]
+        service = {"name": "gate", "channel": "sms", "url": gateway.url}
+        usher.write("POST", "/v1/channel-services", "channel-service", service)
+        usher.sql(
+            "INSERT INTO channel_messages (channel, recipient, action, title, text)"
+            " VALUES ('sms', '+12025550123', 'Test', 'News', 'The harbour opens.')"
+        )
+        wait_for(lambda: bool(gateway.offered), "the worker's first try")
+        usher.sql("UPDATE channel_messages SET lease_until = now() WHERE status = 'sending'")
+        usher.restart_worker()
+        wait_for(lambda: len(gateway.offered) > 1, "the second try")
+        [message] = usher.get("/v1/channel-messages")["data"]
+        events = f"/v1/channel-messages/{message['id']}/events"
+        wait_for(lambda: usher.get(events)["meta"]["count"] == STEPS, "the outcome")
+        story = [entry["attributes"]["event"] for entry in usher.get(events)["data"]]
+        assert story == ["queued", "sending", "uncertain", "queued", "sending", "sent"]
+        assert [each.to for each in gateway.offered] == ["+12025550123"] * 2
+        assert "Sesame" not in str(usher.get("/v1/channel-services")) + str(usher.get("/v1/activities"))
 
 
 def test_switching_the_service_takes_effect_in_the_running_worker_at_once(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-
-from apprise import Apprise, AppriseAsset
-from apprise.apprise_attachment import AppriseAttachment
-from apprise.common import PersistentStoreMode
-from apprise.manager_plugins import NotificationManager
-from apprise.plugins.base import NotifyBase
 
 from app.delivery.channels.said import listening, without_secrets
 from app.models.event_type import CHAT, SMS
+
+# Apprise is imported where it is used: it takes a second and 30 MB, and most processes never need it.
+if TYPE_CHECKING:
+    from apprise.plugins.base import NotifyBase
 
 PLACE: Final = "{to}"
 # What reaches this very machine.
@@ -68,6 +66,8 @@ def check_address(url: str, channel: str) -> None:
     Raises:
         ServiceAddressError: it cannot.
     """
+    from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 - see above
+
     schema = schema_of(url)
     known: Any = NotificationManager()  # type: ignore[no-untyped-call]
     if schema not in known or not known[schema].enabled:
@@ -109,9 +109,9 @@ def plugin_for(url: str, recipient: str) -> NotifyBase:
     Raises:
         RecipientError: it makes nothing of it, or leaves the recipient out.
     """
-    asset = AppriseAsset(
-        async_mode=False, http_redirects=False, storage_mode=PersistentStoreMode.MEMORY, service_timeout=0
-    )
+    from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - see above
+
+    asset = AppriseAsset(async_mode=False, http_redirects=False, storage_mode="memory", service_timeout=0)
     filled = url.replace(PLACE, quote(recipient, safe=""))
     with listening() as said:
         plugin = Apprise.instantiate(filled, asset=asset)
@@ -138,8 +138,9 @@ def _problem(url: str, sample: str) -> str | None:
         plugin = plugin_for(url, sample)
     except RecipientError as error:
         return str(error)
+    # Some plugins have a template's name there; those that read a file have an attachment.
     template = getattr(plugin, "template", None)
-    if isinstance(template, AppriseAttachment) and len(template):
+    if type(template).__name__ == "AppriseAttachment" and len(template or ()):
         return "template= would read a file."
     return None
 

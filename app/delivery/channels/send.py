@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from apprise.common import NotifyFormat
-
 from app.delivery.channels.address import RecipientError, plugin_for
 from app.delivery.channels.said import listening, without_secrets
 from app.delivery.channels.wire import Conversation, guarded
@@ -95,7 +93,7 @@ def send(carrier: Carrier, words: Words, *, allow_private: bool) -> None:
         raise SendError("permanent", f"{carrier.name} does not take this recipient: {error}") from error
     with guarded(allow_private=allow_private) as conversation, listening() as said:
         try:
-            is_sent = plugin.notify(body=words.text, title=words.title, body_format=NotifyFormat.TEXT)
+            is_sent = plugin.notify(body=words.text, title=words.title, body_format="text")
         except PrivateHostError as error:
             detail = without_secrets(str(error), carrier.url, words.recipient)
             raise SendError("configuration", f"{carrier.name} is where it may not be: {detail}.") from None
