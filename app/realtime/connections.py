@@ -132,8 +132,8 @@ class Connection(Generic[Data]):
 
     def begin(self, opened: Opened, known: Position | None) -> bool:
         """Begin at what the client knows, or, if it knows nothing, with the next message; see `resume`."""
-        self.position = known or opened.position
-        for data in self.opening(self.position if known is None or _is_sound(opened) else None):
+        self.position = opened.position if known is None else known if _is_sound(opened) else None
+        for data in self.opening(self.position):
             self._put(data)
         return self.resume(opened)
 

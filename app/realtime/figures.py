@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 
-@dataclass
+@dataclass(eq=False)
 class Figures(Collector):
     """The counts since the start.
 

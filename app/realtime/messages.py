@@ -15,6 +15,9 @@ RESYNC: Final = "resync"
 # Bytes of a message: a longer one is not kept a hundred times over, the client reads the inbox instead.
 MAX_MESSAGE: Final = 32 * 1024
 
+# What some readers of events take for the end of a line (U+0085, U+2028, U+2029).
+_LINE_ENDS: Final = {character: f"\\u{character:04x}" for character in (0x85, 0x2028, 0x2029)}
+
 # `Count` is what `unread-count` may be: a number, "99+", or None where the sender cannot know it.
 Count = int | str | None
 
@@ -22,7 +25,7 @@ Count = int | str | None
 def make_message(action: str, notification: dict[str, Any] | None, unread: Count) -> str:
     """The JSON of a message, as it is kept; one that is too long becomes a `resync`."""
     body = {"action": action, "notification": notification, "unread-count": unread}
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_LINE_ENDS)
     if notification is not None and len(text.encode()) > MAX_MESSAGE:
         return make_message(RESYNC, None, unread)
     return text

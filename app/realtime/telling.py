@@ -42,7 +42,7 @@ MAX_UNREAD: Final = 100
 
 _COLUMNS: Final = """
     n.id, n.user_id, n.happening_id, n.received_at, n.is_read, n.read_at, n.deleted_at,
-    h.title, h.message, h.action, h.link, h.data
+    h.title, h.message, h.action, h.event_type, h.link, h.data
     FROM notifications AS n JOIN happenings AS h ON h.id = n.happening_id
 """
 _NAMED: Final = text(f"SELECT {_COLUMNS} WHERE n.id = ANY(:ids)")
@@ -138,6 +138,7 @@ def resource(row: Row[Any]) -> dict[str, Any]:
             "title": row.title,
             "message": row.message,
             "action": row.action,
+            "event-type": row.event_type,
             "received-at": format_timestamp(row.received_at),
             "is-read": row.is_read,
             "read-at": format_timestamp(row.read_at) if row.read_at else None,
