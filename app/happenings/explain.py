@@ -64,6 +64,7 @@ class Result:
     type_: str
     id: int
     status: str
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def explain(happening: Happening, user: User) -> Explanation:
                 reason=reason,
                 sentence=_sentence(outcome, reason, belonging, decision) + _uncounted(plan, user, reason),
                 pattern=decision.pattern if decision else None,
-                due_at=decision.due_at if decision else None,
+                due_at=_due_at(decision, results.get(channel)),
                 result=results.get(channel),
             )
         )
@@ -160,13 +161,20 @@ def _uncounted(plan: Plan, user: User, reason: str) -> str:
     return _NOT_CONTROLLED if reason == DEFAULT and user.has_preferences and not plan.user_controls else ""
 
 
+def _due_at(decision: Decision | None, result: Result | None) -> datetime | None:
+    """When it is to be sent: quiet hours may have put it off since it was decided."""
+    if result is not None and result.due_at is not None:
+        return result.due_at
+    return decision.due_at if decision is not None else None
+
+
 def _results(happening: Happening, user: User, decision: Decision | None) -> Mapping[str, Result]:
     """What was made for the user, by channel."""
     results = {}
     for notification in _of(Notification, happening, user):
         results[IN_APP] = Result("notification", notification.id, _read_state(notification))
     for held in _of(HeldMail, happening, user):
-        results[MAIL] = Result("held-mail", held.id, held.mode)
+        results[MAIL] = Result("held-mail", held.id, held.mode, held.due_at)
     for mail in (*_digest(user, decision if MAIL not in results else None), *_of(Mail, happening, user)):
         results[MAIL] = Result("mail", mail.id, mail.status)
     for message in _of(ChannelMessage, happening, user):

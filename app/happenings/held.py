@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import RowMapping, text
 
 from app.api.helpers.log import record_activity
-from app.api.helpers.queueing import leaving, sender_domain, when
+from app.api.helpers.queueing import sender_domain, when
 from app.api.helpers.templates import html_to_text, one_line
 from app.happenings.decision import NOTHING, READ, RECALLED, UNREACHABLE
 from app.happenings.digests import DIGEST_ACTION, Item, make_digest
@@ -46,6 +46,14 @@ _PEOPLE: Final = text(
     WHERE users.id = ANY(CAST(:ids AS bigint[]))
     ORDER BY users.id LIMIT :people
     FOR NO KEY UPDATE OF users SKIP LOCKED
+    """
+)
+# What is read during the night needs no mail in the morning.
+_POSTPONE: Final = text(
+    """
+    UPDATE held_mails SET due_at = quiet.until
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:times AS timestamptz[])) AS quiet (user_id, until)
+    WHERE held_mails.user_id = quiet.user_id AND held_mails.due_at <= :now
     """
 )
 _TAKE: Final = text(
@@ -114,7 +122,8 @@ def _lock(now: datetime) -> Sequence[RowMapping]:
 
 def _release(people: Sequence[RowMapping], now: datetime) -> int:
     """Make the mails of these users, whose rows are locked; returns how many."""
-    rows = db.session.execute(_TAKE, {"ids": [person["id"] for person in people], "now": now}).mappings().all()
+    awake = _postpone(people, now)
+    rows = db.session.execute(_TAKE, {"ids": awake, "now": now}).mappings().all()
     by_user: dict[int, list[RowMapping]] = {}
     dropped: list[tuple[RowMapping, str]] = []
     known = {person["id"]: person for person in people}
@@ -126,11 +135,21 @@ def _release(people: Sequence[RowMapping], now: datetime) -> int:
         else:
             dropped.append((row, reason))
     _tell_why(dropped)
-    mails = [mail for user_id, held in by_user.items() for mail in _mails(known[user_id], held, now)]
+    times = {**when(None), "time": now}
+    mails = [mail for user_id, held in by_user.items() for mail in _mails(known[user_id], held, times)]
     for mail in mails:
         record_activity("mail_event", email=mail.recipient, action=mail.action, subject=mail.subject)
     db.session.add_all(mails)
     return len(mails)
+
+
+def _postpone(people: Sequence[RowMapping], now: datetime) -> list[int]:
+    """Hold what is due within quiet hours until their end; returns the users who are not within theirs."""
+    ends = {person["id"]: hours_of(person).end_of_quiet(now) for person in people}
+    quiet = {user_id: end for user_id, end in ends.items() if end is not None}
+    if quiet:
+        db.session.execute(_POSTPONE, {"ids": list(quiet), "times": list(quiet.values()), "now": now})
+    return [user_id for user_id, end in ends.items() if end is None]
 
 
 def _recalled(rows: Sequence[RowMapping]) -> set[int]:
@@ -157,10 +176,8 @@ def _tell_why(dropped: Sequence[tuple[RowMapping, str]]) -> None:
         db.session.execute(_NOT_NEEDED, values)
 
 
-def _mails(person: RowMapping, held: Sequence[RowMapping], now: datetime) -> Iterator[Mail]:
+def _mails(person: RowMapping, held: Sequence[RowMapping], times: Mapping[str, Any]) -> Iterator[Mail]:
     """Those of one user: one for each that was to come alone, and one for all others."""
-    quiet_until = hours_of(person).end_of_quiet(now)
-    times = {**when(None), "time": now, **({} if quiet_until is None else leaving(quiet_until))}
     digest = [row for row in held if row["mode"] != UNREAD]
     for row in held:
         if row["mode"] == UNREAD:

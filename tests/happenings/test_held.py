@@ -20,7 +20,7 @@ from app.happenings.digests import Item, make_digest
 from app.happenings.held import release
 from app.models import DeliveryHours, HeldMail, Mail, MailBatch, Notification, User, db
 from app.models.base import utc_now
-from app.models.mail import BULK, NEW_SESSION, QUEUED, SCHEDULED
+from app.models.mail import BULK, NEW_SESSION, QUEUED
 from app.periodic.run import run_periodic
 from tests.conftest import People
 from tests.support.preferences import decisions, keep_quiet, make_held_due, prefer
@@ -258,14 +258,24 @@ def test_a_happening_that_was_told_to_many_has_its_mail_made_when_it_is_due(ana:
     notify_happening(SESSION_PROPOSED, "A new session", "<p>Come <b>all</b></p>", link="/events/1", users=[ana])
     db.session.commit()
     make_held_due()
-    ends = keep_quiet(ana)
     assert run() == 1
     [mail] = mails()
     assert (mail.subject, mail.language, mail.user_id) == ("A new session", "de", ana.id)
     assert "Come <b>all</b>" in mail.message
     assert "Weiterlesen" in mail.text
-    # It has become night in the meantime.
-    assert (mail.status, mail.next_attempt_at) == (SCHEDULED, ends)
+
+
+def test_what_is_due_in_quiet_hours_is_held_until_their_end_and_may_be_read_until_then(ana: User) -> None:
+    prefer(ana, "mail", "unread", minutes=5)
+    for name in ("One", "Two"):
+        tell(ana, name)
+    make_held_due()
+    ends = keep_quiet(ana)
+    assert run() == 0
+    assert set(db.session.scalars(select(HeldMail.due_at))) == {ends}
+    read_first(ana)
+    assert sum(release(ends)) == 1
+    assert "Two" in mails()[0].message
 
 
 def test_who_is_gone_gets_nothing_and_a_batch_that_is_gone_stops_nobody(people: People, ana: User) -> None:
