@@ -47,6 +47,12 @@ _REASONS: Final = text(
     GROUP BY 1, 2, 4 ORDER BY mails DESC, reason LIMIT 5
     """
 )
+_MESSAGES: Final = text(
+    """
+    SELECT channel, status, count(*) AS messages FROM channel_messages WHERE status IN ('failed', 'uncertain')
+    GROUP BY channel, status ORDER BY channel, status
+    """
+)
 _MEND: Final = {
     "configuration": "Change the mail settings (PATCH /v1/settings/1): these mails are then tried at once.",
     "connection": "See that the mail server is there; these mails are tried again by themselves.",
@@ -64,7 +70,8 @@ def check_queue(connection: Connection) -> list[Finding]:
     states = connection.execute(_STATES).one()
     reasons = connection.execute(_REASONS, {"newest": NEWEST}).all()
     among = f" of the newest {NEWEST}" if states.failed + states.waiting > NEWEST else ""
-    return [_waiting(states), *_stuck(states), *(_reason(row, among) for row in reasons)]
+    messages = [_message(row) for row in connection.execute(_MESSAGES)]
+    return [_waiting(states), *_stuck(states), *(_reason(row, among) for row in reasons), *messages]
 
 
 def _waiting(states: Row[Any]) -> Finding:
@@ -102,6 +109,12 @@ def _reason(row: Row[Any], among: str) -> Finding:
     level: Level = "problem" if row.error_class == "configuration" else "warning"
     where = f"{row.status}, {row.error_class or 'no class'}"
     return Finding(level, CHECK, where, f"{row.mails} mails{among}: {shown}", _MEND.get(row.error_class or "", ""))
+
+
+def _message(row: Row[Any]) -> Finding:
+    what = f"{row.messages} messages by {row.channel} are {row.status}."
+    advice = f"See GET /v1/channel-messages?filter[status]={row.status} for the reasons."
+    return Finding("warning", CHECK, "channels", what, advice)
 
 
 def _ago(seconds: Any) -> str:
