@@ -19,10 +19,9 @@ from app.api.jsonapi.response import document_response
 from app.api.marks import mark_all, mark_named
 from app.api.schema.notifications import NOTIFICATION
 from app.api.schema.users import USER
-from app.api.unchanged import known_version, with_validators
+from app.api.unchanged import count_once, unread_once, with_validators
 from app.api.viewer import Viewer, current_viewer
 from app.inbox.unread import inbox, unread_count
-from app.inbox.versions import store
 from app.models import Notification, db
 from app.models.base import utc_now
 
@@ -52,11 +51,11 @@ class NotificationList(ListResource):
         """How many there are: of the whole inbox it is counted once for each of its versions."""
         if query.filters:
             return super().count_rows(statement, query, view_kwargs)
-        return _count_once(view_kwargs["user_id"], statement)
+        return count_once(lambda: db.session.scalar(statement) or 0)
 
     def list_meta(self, viewer: Viewer, view_kwargs: Mapping[str, Any], count: int | None) -> dict[str, Any]:  # noqa: ARG002 - the hook's signature
         """Every answer carries the number for the badge."""
-        return {"unread-count": unread_count(view_kwargs["user_id"])}
+        return {"unread-count": unread_once(lambda: unread_count(view_kwargs["user_id"]))}
 
     def patch(self, user_id: int) -> Response:
         """Mark the notifications that are named, or all that came before a time."""
@@ -98,19 +97,12 @@ class NotificationUser(RelationshipResource):
 def notification_count(user_id: int) -> Response:
     """How many there are, and how many are unread."""
     _require_user(user_id, current_viewer())
-    count = _count_once(user_id, select(func.count()).select_from(Notification).where(inbox(user_id)))
-    return with_validators(document_response({"meta": {"count": count, "unread-count": unread_count(user_id)}}))
-
-
-def _count_once(user_id: int, statement: Select[int]) -> int:
-    """The number of a user's notifications: as Redis has it for this version of the inbox, else counted and kept."""
-    version = known_version(user_id)
-    if version is not None and version.count is not None:
-        return version.count
-    count = db.session.scalar(statement) or 0
-    if version is not None:
-        store().keep_count(version, count)
-    return count
+    counted = select(func.count()).select_from(Notification).where(inbox(user_id))
+    meta = {
+        "count": count_once(lambda: db.session.scalar(counted) or 0),
+        "unread-count": unread_once(lambda: unread_count(user_id)),
+    }
+    return with_validators(document_response({"meta": meta}))
 
 
 def _require_user(user_id: int, viewer: Viewer) -> None:

@@ -24,7 +24,7 @@ def logged_in(viewer: Viewer, _names: Mapping[str, Any]) -> None:
     if viewer.service is not None:
         held = ", ".join(viewer.service.scopes)
         raise Forbidden(f"A service account may do only what its scopes allow; this one has {held}.")
-    if viewer.user is None:
+    if viewer.id is None:
         raise Unauthorized("This needs a login: send the header `Authorization: JWT <token>`.")
 
 

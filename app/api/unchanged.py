@@ -7,13 +7,15 @@ which generation of tokens, the versions of the inbox (see `app/inbox/versions.p
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from flask import Flask, Response, g, request
 
 from app.api.jsonapi.negotiation import accepts
 from app.api.jsonapi.query import Query
+from app.api.viewer import Viewer, current_viewer
 from app.auth.login import token_in
 from app.auth.tokens import TokenError, read_login_token
 from app.inbox.store import Version
@@ -26,10 +28,19 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the inbox that this request asks for, from before the database was asked."""
+    """What is known of the inbox that this request asks for, from before the database was asked.
+
+    Attributes:
+        version: its version, with what was read at it.
+        generation: that of the caller's token.
+        etag: of the answer.
+        learned: what this request has read, and the next one at this version need not.
+    """
 
     version: Version
+    generation: int | None
     etag: str
+    learned: dict[str, int | str] = field(default_factory=dict)
 
 
 def init_app(app: Flask) -> None:
@@ -37,18 +48,46 @@ def init_app(app: Flask) -> None:
     app.before_request(_not_modified)
 
 
-def known_version(user_id: int) -> Version | None:
-    """The version of the caller's own inbox as it was before this request read any of it."""
+def count_once(read: Callable[[], int]) -> int:
+    """How many notifications the inbox of this request has: counted once for each of its versions."""
     known: Known | None = g.get("inbox")
-    return known.version if known is not None and known.version.user_id == user_id else None
+    if known is None:
+        return read()
+    if known.version.count is not None:
+        return known.version.count
+    count = read()
+    known.learned["count"] = count
+    return count
+
+
+def unread_once(read: Callable[[], int | str]) -> int | str:
+    """How many of them are unread, as badges show it; the same way."""
+    known: Known | None = g.get("inbox")
+    if known is None:
+        return read()
+    if known.version.unread is not None:
+        return int(known.version.unread) if known.version.unread.isdigit() else known.version.unread
+    unread = read()
+    known.learned["unread"] = unread
+    return unread
 
 
 def with_validators(response: Response, query: Query | None = None) -> Response:
     """The answer with its ETag, if what it depends on is all in the version, and with how it may be kept."""
     known: Known | None = g.get("inbox")
-    if known is not None and (query is None or query.is_of_one_type):
-        response.set_etag(known.etag, weak=True)
+    if known is not None:
+        _keep(known)
+        if query is None or query.is_of_one_type:
+            response.set_etag(known.etag, weak=True)
     return _private(response)
+
+
+def _keep(known: Known) -> None:
+    """Keep what was read for whoever asks next, also that the login was looked up; of an admin's it never is."""
+    if known.version.login is None and known.generation is not None and not current_viewer().is_admin:
+        known.learned["login"] = known.generation
+    if known.learned:
+        store().keep(known.version, **known.learned)
 
 
 def _not_modified() -> Response | None:
@@ -57,6 +96,8 @@ def _not_modified() -> Response | None:
     if not is_asked or request.routing_exception is not None:
         return None
     g.inbox = _known()
+    if g.inbox is not None and g.inbox.version.login == g.inbox.generation is not None:
+        g.known_viewer = Viewer(known_id=g.inbox.version.user_id)
     if g.inbox is None or not request.if_none_match.contains_weak(g.inbox.etag):
         return None
     if not accepts(request.headers.get("Accept", "")):
@@ -81,7 +122,7 @@ def _known() -> Known | None:
         return None
     address = (request.script_root, request.path, request.query_string)
     parts = (_FORMAT, user_id, generation, version.of_all, version.own, *address)
-    return Known(version, hashlib.sha256(repr(parts).encode()).hexdigest()[:32])
+    return Known(version, generation, hashlib.sha256(repr(parts).encode()).hexdigest()[:32])
 
 
 def _private(response: Response) -> Response:

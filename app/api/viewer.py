@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from flask import g, has_request_context
@@ -11,33 +10,43 @@ from sqlalchemy import select
 from app.models import Event, EventRole, ServiceToken, User, db
 
 
-@dataclass(eq=False)
 class Viewer:
-    """The caller of a request; `user` is None for a program, and for somebody without a token."""
+    """The caller of a request: a person, another program, or somebody without a token.
 
-    user: User | None = None
-    # The other program that is asking, with the token of a service account.
-    service: ServiceToken | None = None
+    Args:
+        user: the account.
+        service: the program, which has the token of a service account.
+        known_id: the account of somebody who is known to be logged in, and no admin; it is read when it is needed.
+    """
+
+    def __init__(
+        self, user: User | None = None, service: ServiceToken | None = None, known_id: int | None = None
+    ) -> None:
+        self.service = service
+        self.id = user.id if user else known_id
+        self._user = user
 
     @property
-    def id(self) -> int | None:
-        """The account's id."""
-        return self.user.id if self.user else None
+    def user(self) -> User | None:
+        """The account; None for a program, and for somebody without a token."""
+        if self._user is None and self.id is not None:
+            self._user = db.session.get(User, self.id)
+        return self._user
 
     @property
     def is_admin(self) -> bool:
         """Whether the caller may see everything."""
-        return self.user is not None and self.user.is_admin
+        return self._user is not None and self._user.is_admin
 
     @cached_property
     def roles(self) -> dict[int, frozenset[str]]:
         """The caller's roles by event id, read once per request; deleted events have none."""
-        if self.user is None:
+        if self.id is None:
             return {}
         rows = db.session.execute(
             select(EventRole.event_id, EventRole.role)
             .join(Event)
-            .where(EventRole.user_id == self.user.id, Event.deleted_at.is_(None))
+            .where(EventRole.user_id == self.id, Event.deleted_at.is_(None))
         )
         roles: dict[int, set[str]] = {}
         for event_id, role in rows:

@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 def _set_viewer() -> None:
     g.viewer = ANONYMOUS
     if request.routing_exception is None:
-        g.viewer = read_viewer(request.headers.get("Authorization"))
+        g.viewer = g.get("known_viewer") or read_viewer(request.headers.get("Authorization"))
 
 
 def read_viewer(header: str | None) -> Viewer:

@@ -47,14 +47,18 @@ for index = 1, 3, 2 do
   end
   versions[#versions + 1] = version
 end
-local count = redis.call('HMGET', KEYS[3], 'count', 'count-of')
-if count[2] ~= versions[1] then count[1] = false end
-return {versions[1], versions[2], count[1]}
+local known = redis.call('HMGET', KEYS[3], 'of', 'login', 'count', 'unread')
+if known[1] ~= versions[1] then known = {} end
+return {versions[1], versions[2], known[2] or false, known[3] or false, known[4] or false}
 """
-# KEYS: of all and of one the version. ARGV: the versions that were read, the number.
-_COUNT: Final = """
+# KEYS: of all and of one the version. ARGV: the versions that were read, then what is to be kept, by name.
+_KEEP: Final = """
 if redis.call('HGET', KEYS[1], 'version') == ARGV[1] and redis.call('HGET', KEYS[2], 'version') == ARGV[2] then
-  redis.call('HSET', KEYS[2], 'count', ARGV[3], 'count-of', ARGV[1])
+  if redis.call('HGET', KEYS[2], 'of') ~= ARGV[1] then
+    redis.call('HDEL', KEYS[2], 'login', 'count', 'unread')
+    redis.call('HSET', KEYS[2], 'of', ARGV[1])
+  end
+  redis.call('HSET', KEYS[2], unpack(ARGV, 3))
 end
 """
 # KEYS: the version and the writers of each. ARGV: the writer's name, milliseconds that he is waited for.
@@ -78,19 +82,23 @@ end
 
 @dataclass(frozen=True)
 class Version:
-    """What an inbox's content can be known by.
+    """What an inbox's content can be known by, and what was read of it at this version; None where it was not yet.
 
     Attributes:
         user_id: whose inbox.
         of_all: the version that changes with what many are told.
         own: the version that changes with this inbox.
-        count: how many notifications the inbox has; None where it was not counted yet.
+        login: the generation of the owner's tokens that counts.
+        count: how many notifications the inbox has.
+        unread: how many of them are unread, as badges show it.
     """
 
     user_id: int
     of_all: str
     own: str
-    count: int | None
+    login: int | None = None
+    count: int | None = None
+    unread: str | None = None
 
 
 class Store:
@@ -102,8 +110,8 @@ class Store:
 
     def __init__(self, shared: SharedRedis) -> None:
         self.shared = shared
-        self._read, self._count, self._hold, self._release = (
-            shared.client.register_script(text) for text in (_READ, _COUNT, _HOLD, _RELEASE)
+        self._read, self._keep, self._hold, self._release = (
+            shared.client.register_script(text) for text in (_READ, _KEEP, _HOLD, _RELEASE)
         )
         self._has_missed = False
 
@@ -113,13 +121,14 @@ class Store:
         found = self._ask(lambda client: self._read(_keys(ALL, user_id), fresh, client))
         if not found:
             return None
-        of_all, own, count = found
-        return Version(user_id, of_all, own, None if count is None else int(count))
+        of_all, own, login, count, unread = found
+        return Version(user_id, of_all, own, _number(login), _number(count), unread)
 
-    def keep_count(self, version: Version, count: int) -> None:
-        """Keep how many notifications there were at this version; dropped if it is past."""
+    def keep(self, version: Version, **read: int | str) -> None:
+        """Keep what was read at this version (`login`, `count`, `unread`); dropped if it is past."""
         keys = [_version(ALL), _version(version.user_id)]
-        self._ask(lambda client: self._count(keys, [version.of_all, version.own, count], client))
+        facts = [each for pair in read.items() for each in pair]
+        self._ask(lambda client: self._keep(keys, [version.of_all, version.own, *facts], client))
 
     def hold(self, writer: str, owners: Sequence[int | str]) -> bool:
         """End these versions and let none be made before `release`; False if Redis was not reached."""
@@ -156,6 +165,10 @@ def _version(owner: int | str) -> str:
 
 def _keys(*owners: int | str) -> list[str]:
     return [key for owner in owners for key in (_version(owner), f"usher:inbox:{owner}:writers")]
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -60,7 +60,8 @@ def note_ended_logins(session: Session) -> None:
     for row in session.dirty:
         if isinstance(row, User):
             state = inspect(row)
-            if state.attrs.token_version.history.has_changes() or state.attrs.deleted_at.history.has_changes():
+            changed = (state.attrs[name].history.has_changes() for name in ("token_version", "deleted_at", "is_admin"))
+            if any(changed):
                 session.info.setdefault(_ENDED, set()).add(row.id)
 
 

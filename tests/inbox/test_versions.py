@@ -131,16 +131,16 @@ def test_after_a_commit_that_failed_nobody_knows_and_no_version_is_given(
 def test_a_count_is_kept_for_its_version_only(ana: User) -> None:
     old = present(ana.id)
     assert old.count is None
-    store().keep_count(old, 7)
+    store().keep(old, count=7)
     assert present(ana.id).count == 7
     for change in ([ana.id], [ALL]):
         store().hold("writer", change)
         store().release("writer", change)
         new = present(ana.id)
         assert new.count is None
-        store().keep_count(old, 7)
+        store().keep(old, count=7)
         assert present(ana.id).count is None, "counted before the change"
-        store().keep_count(new, 8)
+        store().keep(new, count=8)
 
 
 def test_what_a_writer_could_not_say_ends_all_versions_as_soon_as_he_can(

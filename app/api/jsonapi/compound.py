@@ -59,7 +59,7 @@ def resource_object(
     hidden = resource_type.hidden(viewer, row)
     if hidden:
         only = (frozenset(resource_type.schema._declared_fields) if only is None else only) - hidden  # noqa: SLF001 - marshmallow's way to know a class's fields
-    shown: dict[str, Any] = resource_type.schema.dumper(only).dump(row)["data"]
+    shown = resource_type.schema.dumper(only).resource_object(row)
     for name, relationship in resource_type.schema.relationships().items():
         keys = linked.links.get(((resource_type.type_, row.id), name))
         if keys is None or name in hidden or (only is not None and name not in only):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from marshmallow import ValidationError, missing
@@ -194,6 +194,31 @@ class Schema(JsonApiSchema):
         schema: Any = cls  # mypy takes a class for not hashable
         instance: Self = _dumper(schema, only)
         return instance
+
+    @cached_property
+    def _written(self) -> list[tuple[str, str, str, Any]]:
+        """What an instance writes: of each field its member of the resource object, its name there, and its own."""
+        return [
+            (
+                "relationships" if isinstance(field, BaseRelationship) else "attributes",
+                self.inflect(field.data_key or name),
+                name,
+                field,
+            )
+            for name, field in self.dump_fields.items()
+            if name != "id"
+        ]
+
+    def resource_object(self, row: Any) -> dict[str, Any]:
+        """A row as a resource object: what `dump` makes of it, without its generality, which takes most of its time."""
+        shown: dict[str, Any] = {"type": self.opts.type_, "id": str(row.id)}
+        for member, public, name, field in self._written:
+            value = field.serialize(name, row, accessor=self.get_attribute)
+            if value is not missing and (value or member == "attributes"):
+                shown.setdefault(member, {})[public] = value
+        if self.opts.self_url:
+            shown["links"] = {"self": url_of(self.opts.self_url, row.id)}
+        return shown
 
 
 def _to_error(message: Any, pointer: str) -> Unprocessable:
