@@ -91,7 +91,7 @@ def _keep(known: Known) -> None:
 
 
 def _not_modified() -> Response | None:
-    g.inbox = None
+    g.inbox = g.known_viewer = None
     is_asked = request.method in ("GET", "HEAD") and request.endpoint in ENDPOINTS
     if not is_asked or request.routing_exception is not None:
         return None
