@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from app.delivery.handover import DELIVER
 from app.models import Mail, db
 from app.models.mail import BULK, QUEUED, MailAttachment
 
+# The lines of a calendar file (RFC 5545, 3.8.7) that say when it was made.
+_MADE_AT: Final = re.compile(rb"^(DTSTAMP|SEQUENCE)[:;].*\r?\n", re.MULTILINE)
 # A row that another transaction removes while we look for it is asked for anew; more often than this it is not chance.
 _TRIES: Final = 5
 
@@ -35,11 +38,17 @@ def digest_of(
     SECRET_KEY a key that is used again is refused, which never doubles a mail.
     """
     attached = [
-        (file.name, file.content_type, hashlib.sha256(file.content).hexdigest() if file.content is not None else None)
+        (file.name, file.content_type, hashlib.sha256(_said_in(file)).hexdigest() if file.content is not None else None)
         for file in files
     ]
     parts = [address.casefold(), action, list(said), sorted(values["bcc"]), sorted(values["reply_to"]), attached]
     return keyed_digest(json.dumps(parts, ensure_ascii=False).encode())
+
+
+def _said_in(file: MailAttachment) -> bytes:
+    """The bytes of a file; of one for a calendar without the moment at which it was made, a second later another."""
+    content = file.content or b""
+    return _MADE_AT.sub(b"", content) if file.content_type.startswith("text/calendar") else content
 
 
 def keyed_digest(content: bytes) -> str:

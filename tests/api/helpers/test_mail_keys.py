@@ -12,6 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 
+from app.api.helpers import calendar_files
+from app.api.helpers.calendar_files import event_calendar
 from app.api.helpers.mail import (
     KeyReusedError,
     Sending,
@@ -69,6 +71,19 @@ def test_another_message_with_the_same_key_is_refused(database: None, change: di
     with pytest.raises(KeyReusedError, match="'order-7' was used for another message"):
         ask(**change)
     assert count() == 1
+
+
+def test_a_calendar_file_that_was_made_a_second_later_is_the_same_and_one_of_another_time_is_not(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = people.event(people.user())
+    first = ask(attachments=[event_calendar(event)]).id
+    later = utc_now() + timedelta(seconds=1)
+    monkeypatch.setattr(calendar_files, "utc_now", lambda: later)
+    assert ask(attachments=[event_calendar(event)]).id == first
+    event.starts_at -= timedelta(hours=1)
+    with pytest.raises(KeyReusedError):
+        ask(attachments=[event_calendar(event)])
 
 
 def test_a_message_in_our_words_is_the_same_in_whatever_language_and_with_whatever_token(people: People) -> None:
