@@ -21,7 +21,7 @@ def ana(people: People) -> User:
 def test_an_admin_reads_messages_and_their_timelines(api: Api, people: People, ana: User) -> None:
     admin = api.as_(people.admin())
     sms = message(user=ana)
-    item = admin.get(f"/v1/channel-messages/{sms}?include=user,events").json
+    item = admin.get(f"/v1/channel-messages/{sms}?include=user,happening,events").json
     attributes = item["data"]["attributes"]
     assert {name: attributes[name] for name in ("recipient", "channel", "action", "title", "text", "status")} == {
         "recipient": PHONE,
