@@ -48,7 +48,7 @@ docs: setup  ## write docs/actions.md anew, from the declarations of all actions
 	@$(BIN)/python manage.py actions > docs/actions.md.new && mv docs/actions.md.new docs/actions.md
 
 translations: setup  ## collect the texts for translators, and compile what they have written
-	$(BIN)/pybabel -q extract -F babel.cfg -k msg --no-wrap --sort-by-file --add-location file --omit-header -o app/translations/messages.pot app
+	$(BIN)/pybabel -q extract -F babel.cfg -k msg -k msgs:1,2 --no-wrap --sort-by-file --add-location file --omit-header -o app/translations/messages.pot app
 	$(BIN)/pybabel -q update -i app/translations/messages.pot -d app/translations --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d app/translations
 

@@ -36,6 +36,11 @@ def msg(text: str) -> str:
     return text
 
 
+def msgs(one: str, many: str) -> tuple[str, str]:
+    """The same of a text with a number: for one, and for more; other languages may have more forms than these two."""
+    return one, many
+
+
 def best_language(*wanted: str | None) -> str:
     """The language of `LANGUAGES` to write in for whoever wants these (BCP 47, best first): `de-AT` gets `de`."""
     # Lower case: of `DE-ch` Babel would answer `DE`, which is none of them.
@@ -46,6 +51,11 @@ def translate(text: str, language: str) -> str:
     """A marked text in this language; in English where there is no translation."""
     # Of an empty text gettext gives the catalog's header.
     return _catalog(best_language(language)).gettext(text) if text else ""
+
+
+def translate_number(texts: tuple[str, str], number: int, language: str) -> str:
+    """The form of texts marked with `msgs` that goes with this number."""
+    return _catalog(best_language(language)).ngettext(*texts, number)
 
 
 def direction(language: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.api.jsonapi.paging import to_cursor
 from app.delivery.claims import claim_batch
 from app.delivery.tasks import sweep
 from app.happenings.held import release
@@ -65,6 +66,12 @@ def test_a_whole_table_would_be_noticed(user: User) -> None:
         {"page[size]": 20, "filter": '[{"name": "is-read", "op": "eq", "val": false}]'},
         {"page[size]": 20, "filter": '[{"name": "action", "op": "eq", "val": "Test"}]'},
         {"page[size]": 20, "include": "user"},
+        {"limit": 20, "offset": 30},
+        {"page[size]": 20, "page[after]": ""},
+        {"page[size]": 20, "page[after]": to_cursor(15_000)},
+        {"page[size]": 20, "page[before]": to_cursor(5_000)},
+        {"page[size]": 20, "filter[read]": "true"},
+        {"page[size]": 20, "filter[read]": "2020-01-01T00:00:00Z"},
     ],
 )
 def test_every_page_of_the_inbox_is_read_by_an_index(api: Api, user: User, query: dict[str, Any]) -> None:
@@ -91,6 +98,25 @@ def test_counting_and_marking_are_done_by_an_index(api: Api, user: User) -> None
         assert mine.delete(path).status_code == 204
     assert counted["count"] == ROWS / USERS
     assert 0 < counted["unread-count"] < counted["count"]
+    assert_no_table_is_read_whole(seen, *TABLES)
+
+
+def test_the_marker_the_groups_and_what_they_mark_are_found_by_an_index(api: Api, user: User) -> None:
+    path, mine = f"/v1/users/{user.id}", api.as_(user)
+    newest = mine.get(f"{path}/notifications").json["data"][0]["id"]
+    db.session.execute(text("UPDATE happenings SET group_key = 'key ' || id % 50"))
+    db.session.commit()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    with statements_about(*TABLES) as seen:
+        groups = mine.get(f"{path}/notification-groups").json
+        marker = mine.update(f"{path}/notification-marker", "notification-marker", user.id, seen_id=newest, version=0)
+        assert marker.json["data"]["attributes"]["unseen-count"] == 0
+        for which in ({"up-to": "marker"}, {"up-to": newest}, {"group-key": "key 7"}):
+            answer = mine.patch(f"{path}/notifications", {"meta": {"is-read": True, **which}})
+            assert answer.status_code == 200, answer.text
+    assert groups["meta"]["count"] == 50
+    assert len(seen) >= 6
     assert_no_table_is_read_whole(seen, *TABLES)
 
 

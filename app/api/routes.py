@@ -36,6 +36,7 @@ from app.api.mail_batches import BatchMailList, MailBatchDetail, MailBatchList
 from app.api.mail_deeds import cancel_mails, retry_mails, settle_mails
 from app.api.mail_services import MailServiceDetail, MailServiceList
 from app.api.metrics import metrics
+from app.api.notification_groups import notification_groups
 from app.api.notification_marker import get_marker, patch_marker
 from app.api.notifications import (
     NotificationDetail,
@@ -113,6 +114,8 @@ V1: Final = (
     Route("notification_list", ["/users/<int:user_id>/notifications"], NotificationList,
           can(GET=the_user_or_admin, PATCH=the_user)),
     Route("notification_count", ["/users/<int:user_id>/notifications/count"], notification_count,
+          can(GET=the_user_or_admin), is_jsonapi=True),
+    Route("notification_group_list", ["/users/<int:user_id>/notification-groups"], notification_groups,
           can(GET=the_user_or_admin), is_jsonapi=True),
     Route("notification_marker", ["/users/<int:user_id>/notification-marker"], get_marker,
           can(GET=the_user_or_admin), is_jsonapi=True),

@@ -35,6 +35,7 @@ GET    /v1/notifications                                        401   403   403 
 GET    /v1/users/{user}/notifications                           401   403   403   200   403   200
 PATCH  /v1/users/{user}/notifications                           401   403   403   200   403   403
 GET    /v1/users/{user}/notifications/count                     401   403   403   200   403   200
+GET    /v1/users/{user}/notification-groups                     401   403   403   200   403   200
 GET    /v1/users/{user}/notification-marker                     401   403   403   200   403   200
 PATCH  /v1/users/{user}/notification-marker                     401   403   403   200   403   403
 GET    /v1/notifications/{notification}                         401   404   404   200   404   200
