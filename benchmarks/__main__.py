@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from benchmarks import drain, inbox, memory, overhead
+from benchmarks import drain, inbox, memory, overhead, streams
 from benchmarks.peers import claiming, draining, fanout, handover, inboxes, queueing
 from benchmarks.peers.environment import PeerError
 from benchmarks.peers.scale import is_quick
@@ -29,6 +29,7 @@ BENCHMARKS = {
     "inboxes": inboxes.run,
     "overhead": overhead.run,
     "fanout": fanout.run,
+    "streams": streams.run,
 }
 
 

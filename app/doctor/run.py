@@ -18,6 +18,7 @@ from app.doctor.database import check_database, open_database, reading, said
 from app.doctor.findings import Finding
 from app.doctor.lookups import Lookups
 from app.doctor.queue import check_queue
+from app.doctor.realtime import check_realtime
 from app.doctor.recipients import check_recipients
 from app.doctor.retention import check_retention
 from app.doctor.sender_domain import CHECK as SENDER
@@ -52,6 +53,8 @@ def examine(environ: Mapping[str, str], lookups: Lookups | None = None) -> list[
     findings += found
     answers, found = check_broker(config.redis_url)
     findings += found
+    if environ.get("REALTIME_URL"):
+        findings += check_realtime(config.realtime_url)
     broker = config.redis_url if answers else None
     if not is_readable:
         return findings + _workers(broker, check_workers(broker, None))

@@ -7,6 +7,7 @@ from asyncio import TimerHandle, Transport
 from asyncio.transports import BaseTransport
 from typing import Any, Final, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -82,6 +83,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[ABORT] = self.transport.abort
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; a refusal completes the handshake, which uvicorn only knows once the connection has gone."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
 
 
 def _set_up(transport: Transport) -> None:

@@ -21,8 +21,8 @@ Tell = Callable[..., Notification]
 
 
 @pytest.fixture(scope="session")
-def _gateway(stack: EmbeddedStack) -> Iterator[Gateway]:
-    with running_gateway(stack.env) as gateway:
+def _gateway(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(stack.env, tmp_path_factory.mktemp("gateway") / "log") as gateway:
         yield gateway
 
 

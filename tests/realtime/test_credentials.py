@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import jwt
 import pytest
 from itsdangerous import TimestampSigner
+from websockets.sync.client import connect
 
 from app.auth.tokens import login_token
 from app.models import User
@@ -148,3 +150,15 @@ def test_a_ticket_of_somebody_else_or_forged_or_of_an_ended_login_opens_nothing(
     assert refused(gateway.stream(user.id, query=f"?ticket={forged}"))[0] == 401
     assert api.as_(user).post("/v1/auth/change-password", body).status_code == 200
     assert refused(gateway.stream(user.id, query=f"?ticket={ticket}"))[0] == 401
+
+
+def test_no_token_and_no_ticket_comes_into_the_log(user: User, api: Api, gateway: Gateway, people: People) -> None:
+    token = login_token(user)
+    tickets = [api.as_(user).post("/v1/realtime-tickets", {}).json["data"]["attributes"]["ticket"] for _ in range(3)]
+    with gateway.stream(user.id, query=f"?ticket={tickets[0]}"), gateway.stream(user.id, token):
+        address = f"ws://127.0.0.1:{gateway.port}/ws/notifications?ticket={tickets[1]}"
+        with connect(address, proxy=None):
+            assert refused(gateway.stream(people.user().id, query=f"?ticket={tickets[2]}"))[0] == 403
+    log = gateway.log.read_text()
+    assert [word for word in (token, *tickets) if word in log] == []
+    assert all(json.loads(line)["level"] != "error" for line in log.splitlines())

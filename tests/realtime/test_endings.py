@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -135,9 +136,9 @@ def others(people: People) -> list[User]:
 
 
 def test_a_gateway_that_ends_in_a_broadcast_says_goodbye_and_its_clients_resume_at_the_next(
-    stack: EmbeddedStack, others: list[User], api: Api
+    stack: EmbeddedStack, others: list[User], api: Api, tmp_path: Path
 ) -> None:
-    with running_gateway(stack.env) as first:
+    with running_gateway(stack.env, tmp_path / "first") as first:
         streams = [first.stream(user.id, login_token(user)) for user in others]
         opened = [stream.next() for stream in streams]
         tell_all(others, "One")
@@ -152,7 +153,7 @@ def test_a_gateway_that_ends_in_a_broadcast_says_goodbye_and_its_clients_resume_
         assert first.popen.wait(SECONDS) == 0
     tell_all(others, "Three")
     assert wait_for_publishing()
-    with running_gateway(stack.env, first.port) as second:
+    with running_gateway(stack.env, tmp_path / "second", first.port) as second:
         for number, (user, last) in enumerate(zip(others, known, strict=True)):
             with second.stream(user.id, login_token(user), Last_Event_ID=last) as stream:
                 missed = ["Two", "Three"] if number < 4 else ["One", "Two", "Three"]

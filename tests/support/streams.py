@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import requests
@@ -110,6 +111,7 @@ class Gateway:
 
     port: int
     popen: subprocess.Popen[bytes]
+    log: Path
 
     @property
     def url(self) -> str:
@@ -142,18 +144,20 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(env: dict[str, str], port: int = 0) -> Iterator[Gateway]:
-    """Start a gateway, wait until it hears Redis, and end it."""
+def running_gateway(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Gateway]:
+    """Start a gateway, wait until it hears Redis, and end it; `log` is where its log goes."""
     port = port or free_port()
     command = [sys.executable, "-m", "app.realtime", "--port", str(port)]
     environment = plain_environment(
         **{name: env[name] for name in ("REDIS_URL", "SECRET_KEY")},
-        APP_ENVIRONMENT="testing",
+        APP_ENVIRONMENT="production",
+        LOG_LEVEL="DEBUG",
         REALTIME_URL=f"http://127.0.0.1:{port}",
         REALTIME_USER_CONNECTIONS="3",
     )
-    popen = subprocess.Popen(command, cwd=ROOT, env=environment)
-    gateway = Gateway(port, popen)
+    with log.open("wb") as file:
+        popen = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=file)
+    gateway = Gateway(port, popen, log)
     try:
         wait_for(gateway.is_ready, "the gateway")
         yield gateway
