@@ -17,10 +17,10 @@ from sqlalchemy.types import BigInteger
 
 from app.api.helpers.queued import remember_queued
 from app.delivery.handover import FANOUT
-from app.happenings.audience import NAMED, find
+from app.happenings.audience import LISTENERS, NAMED, Audience, find, listening
 from app.happenings.plan import Plan
 from app.happenings.telling import tell
-from app.models import Fanout, FanoutPart, Happening, db
+from app.models import Fanout, FanoutPart, Happening, User, db
 from app.models.base import utc_now
 from app.models.fanout import TELLING, TOLD, WAITING
 
@@ -51,22 +51,21 @@ _COUNT: Final = text(
 )
 
 
-def announce(happening: Happening, plan: Plan, named: Select[Any] | None = None, *, is_large: bool = False) -> Fanout:
+def announce(happening: Happening, plan: Plan, named: Select[Any] | None = None) -> Fanout:
     """Tell a happening to the audience of its plan, with the caller's transaction or, if they are many, after it.
 
     Args:
         happening: added and flushed; the plan is kept with it.
         plan: what is decided for everybody.
         named: of a named audience the statement that finds the ids.
-        is_large: that they are many is known, so that nobody is looked for now.
     """
     happening.plan = plan.to_json()
     audience = plan.audience
     people = find(audience, happening, named)
-    ids = [] if is_large else list(db.session.scalars(people.limit(INLINE + 1)))
+    ids = _few(audience, happening, people)
     fanout = Fanout(happening_id=happening.id)
     db.session.add(fanout)
-    if not is_large and len(ids) <= INLINE:
+    if ids is not None:
         told = tell(happening, plan, ids)
         fanout.state, fanout.finished_at = TOLD, utc_now()
         fanout.recipients = fanout.done = len(ids)
@@ -79,6 +78,25 @@ def announce(happening: Happening, plan: Plan, named: Select[Any] | None = None,
         _divide(fanout, people)
     remember_queued(db.session(), FANOUT, (happening.id,))
     return fanout
+
+
+def some_listening(happening: Happening) -> list[int]:
+    """Users who follow a happening, whether or not they may see it: all, or one more than are told inline.
+
+    It reads no further than that, however many follow its type or other events: this is asked at every change.
+    """
+    return list(dict.fromkeys(db.session.scalars(listening(happening).limit(INLINE + 1))))
+
+
+def _few(audience: Audience, happening: Happening, people: Select[Any]) -> list[int] | None:
+    """The ids of the people in ascending order; None if they are many, or would have to be looked for among many."""
+    if audience.kind == LISTENERS:
+        some = some_listening(happening)
+        if len(some) > INLINE:
+            return None
+        people = people.where(User.id.in_(some))
+    ids = list(db.session.scalars(people.limit(INLINE + 1)))
+    return ids if len(ids) <= INLINE else None
 
 
 def named_ids(ids: Iterable[int]) -> Select[Any]:

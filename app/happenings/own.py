@@ -12,7 +12,7 @@ from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import Compiled, NotifTemplate, compile_notification, render
 from app.api.viewer import current_viewer
 from app.happenings.audience import Audience, find, language_of, listeners
-from app.happenings.fanout import INLINE, announce
+from app.happenings.fanout import INLINE, announce, some_listening
 from app.happenings.plan import plan_for
 from app.happenings.types import type_of_action
 from app.language import LANGUAGES, Value, msg
@@ -58,34 +58,30 @@ def tell_listeners(
     if event_type is None:
         raise LookupError(f"the action {action} has no type")
     columns = {"event_type": event_type.name, "actor_id": current_viewer().id, **about.columns()}
-    found = _listening(Happening(**columns), listeners())
-    if not found:
+    some = some_listening(Happening(**columns))
+    if not some:
         return []
     audience = replace(listeners(), besides=tuple(sorted({user.id for user in named()})))
-    is_large = len(found) > INLINE
     told = []
-    for language in LANGUAGES if is_large else _languages(found, audience.besides):
+    for language in _languages(some, audience, Happening(**columns)):
         words = render(_words(action)[language], values, language)
         happening = Happening(action=action, title=words.line, message=words.html, link=about.link, **columns)
         db.session.add(happening)
         db.session.flush()
         plan = plan_for(event_type, replace(audience, language=language), action)
-        announce(happening, plan, is_large=is_large)
+        announce(happening, plan)
         record_activity("announce", happening=f"{event_type.name} ({happening.id})", title=words.line)
         told.append(happening)
     return told
 
 
-def _listening(happening: Happening, audience: Audience) -> list[tuple[int, str]]:
-    """Some of those who listen, with their languages: all, unless they are many."""
-    people = find(audience, happening).order_by(None).add_columns(User.language).limit(INLINE + 1)
-    return [(user_id, language) for user_id, language in db.session.execute(people)]
-
-
-def _languages(found: Sequence[tuple[int, str]], besides: Iterable[int]) -> list[str]:
-    left_out = set(besides)
-    read = {language_of(language) for user_id, language in found if user_id not in left_out}
-    return [language for language in LANGUAGES if language in read]
+def _languages(some: Sequence[int], audience: Audience, happening: Happening) -> list[str]:
+    """The languages that are read by those of these users who are to be told; all, where there are many."""
+    if len(some) > INLINE:
+        return list(LANGUAGES)
+    people = find(audience, happening).where(User.id.in_(some))
+    read = set(db.session.scalars(people.order_by(None).with_only_columns(User.language).distinct()))
+    return [language for language in LANGUAGES if language in map(language_of, read)]
 
 
 def _words(action: str) -> dict[str, Compiled]:

@@ -164,7 +164,11 @@ def upgrade() -> None:
         "ix_listens_event_id", "listens", ["event_id"], unique=False, postgresql_where=sa.text("event_id IS NOT NULL")
     )
     op.create_index(
-        "ix_listens_pattern", "listens", ["pattern", "event_id", "session_id", "subject", "user_id"], unique=False
+        "ix_listens_everywhere",
+        "listens",
+        ["pattern", "user_id"],
+        unique=False,
+        postgresql_where=sa.text("event_id IS NULL AND session_id IS NULL AND subject IS NULL"),
     )
     op.create_index(
         "ix_listens_session_id",
@@ -172,6 +176,9 @@ def upgrade() -> None:
         ["session_id"],
         unique=False,
         postgresql_where=sa.text("session_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_listens_subject", "listens", ["subject"], unique=False, postgresql_where=sa.text("subject IS NOT NULL")
     )
     op.create_table(
         "broadcasts",
@@ -534,8 +541,13 @@ def downgrade() -> None:
     op.drop_index("ix_broadcasts_happening_id", table_name="broadcasts")
     op.drop_index("ix_broadcasts_event_id", table_name="broadcasts", postgresql_where=sa.text("event_id IS NOT NULL"))
     op.drop_table("broadcasts")
+    op.drop_index("ix_listens_subject", table_name="listens", postgresql_where=sa.text("subject IS NOT NULL"))
     op.drop_index("ix_listens_session_id", table_name="listens", postgresql_where=sa.text("session_id IS NOT NULL"))
-    op.drop_index("ix_listens_pattern", table_name="listens")
+    op.drop_index(
+        "ix_listens_everywhere",
+        table_name="listens",
+        postgresql_where=sa.text("event_id IS NULL AND session_id IS NULL AND subject IS NULL"),
+    )
     op.drop_index("ix_listens_event_id", table_name="listens", postgresql_where=sa.text("event_id IS NOT NULL"))
     op.drop_table("listens")
     op.drop_table("preferences")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.api.helpers.listens import create_user_notification
 from app.happenings import fanout, own
-from app.happenings.fanout import work_on
+from app.happenings.fanout import some_listening, work_on
 from app.models import EventRole, Happening, Mail, MessageSettings, Notification, Session, User, db
 from app.models.notification import EVENT_PUBLISH, NEW_SESSION, SESSION_ACCEPT_REJECT, SESSION_SCHEDULE
 from tests.conftest import People
 from tests.support.api import Api
+from tests.support.plans import assert_no_table_is_read_whole, statements_about
 from tests.support.rows import count, mailed, notified, statements
 from tests.support.world import World, make_world
 
@@ -221,13 +222,30 @@ def test_it_takes_one_statement_where_nobody_listens(world: World, monkeypatch: 
     propose(world)
     with statements() as seen:
         propose(world)
-    mentioned = [each for each in seen if "listens" in each]
-    assert len(mentioned) == 1
+    assert len([each for each in seen if "listens" in each]) == 1
     asked = len(seen)
     monkeypatch.setattr("app.api.helpers.session_messages.tell_listeners", lambda *_: [])
     with statements() as seen:
         propose(world)
     assert len(seen) == asked - 1
+
+
+def test_nobody_else_s_listens_are_read_for_it(world: World) -> None:
+    many = """
+        INSERT INTO listens (user_id, pattern, event_id, subject)
+        SELECT :user, 'sessions.*', NULL, 'thing:' || number FROM generate_series(1, 20000) AS number
+        UNION ALL SELECT id, 'sessions.*', :draft, NULL FROM users
+    """
+    db.session.execute(text(many), {"user": world.people["stranger"].id, "draft": world.ids["draft"]})
+    db.session.commit()
+    db.session.execute(text("ANALYZE listens"))
+    with statements_about("listens") as seen:
+        assert some_listening(Happening(event_type="sessions.session.proposed", event_id=world.ids["event"])) == []
+    db.session.commit()
+    assert_no_table_is_read_whole(seen, "listens")
+    db.session.execute(text("DELETE FROM listens"))
+    db.session.execute(text("ANALYZE listens"))
+    db.session.commit()
 
 
 # --- keys of groups, and who did it
