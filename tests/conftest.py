@@ -17,9 +17,12 @@ from app import create_app
 from app.auth.passwords import hash_password
 from app.auth.tokens import login_token
 from app.delivery.handover import wait_for_hand_over
+from app.delivery.services.shared_redis import SharedRedis
 from app.embedded.stack import EmbeddedStack
 from app.happenings import declared  # noqa: F401 - declares the types
 from app.happenings.types import declared_types
+from app.inbox import versions
+from app.inbox.store import Store
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.base import utc_now
 from app.realtime.publisher import wait_for_publishing
@@ -100,6 +103,14 @@ def database(app: Flask, broker: redis.Redis, _reset: str) -> Iterator[None]:
         yield
         db.session.rollback()
         db.session.remove()
+
+
+@pytest.fixture
+def patient_versions(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The versions of inboxes by a connection that waits: on a busy machine none is missed for want of a moment."""
+    client = redis.Redis.from_url(stack.env["REDIS_URL"], decode_responses=True)
+    patient = Store(SharedRedis(client))
+    monkeypatch.setattr(versions, "inbox_store", lambda _url: patient)
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from tests.conftest import People
 from tests.support.api import Api
 from tests.support.rows import notify, statements
 
+pytestmark = pytest.mark.usefixtures("patient_versions")
+
 
 @pytest.fixture
 def ana(people: People) -> User:

@@ -15,6 +15,7 @@ from tests.conftest import People
 from tests.support.rows import notify
 
 AWAY = "redis://127.0.0.1:1/0"
+pytestmark = pytest.mark.usefixtures("patient_versions")
 
 
 @pytest.fixture
