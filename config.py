@@ -61,7 +61,6 @@ class Config:
             "TESTING": self.environment == "testing",
             "SQLALCHEMY_DATABASE_URI": self.database_url,
             "SQLALCHEMY_ENGINE_OPTIONS": {
-                "pool_pre_ping": True,
                 "pool_size": 8,
                 "max_overflow": 8,
                 # The values of a statement that failed (addresses, messages) do not belong into a log.

@@ -16,6 +16,7 @@ from app.delivery.celery_app import make_celery
 from app.delivery.outbox import init_outbox
 from app.logs import configure_logging
 from app.models import db
+from app.models.connections import ping_idle
 from app.models.types import cipher
 from app.pages import frame
 from config import Config, ConfigurationError, load
@@ -37,6 +38,7 @@ def build(config: Config | None = None) -> Flask:
     db.init_app(app)
     Migrate(app, db, directory=str(MIGRATIONS))
     with app.app_context():
+        ping_idle(db.engine)
         init_outbox(db.session)
     make_celery(app)
     errors.init_app(app)

@@ -48,8 +48,8 @@ class NotificationList(ListResource):
         return with_validators(super().get(**view_kwargs), self.query(many=True))
 
     def count_rows(self, statement: Select[int], query: Query, view_kwargs: Mapping[str, Any]) -> int:
-        """How many there are: of the whole inbox it is counted once for each of its versions."""
-        if query.filters:
+        """How many there are: counted once for each version of the inbox, unless a filter asks what others change."""
+        if not query.is_of_one_type:
             return super().count_rows(statement, query, view_kwargs)
         return count_once(lambda: db.session.scalar(statement) or 0)
 

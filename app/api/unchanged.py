@@ -56,7 +56,7 @@ def count_once(read: Callable[[], int]) -> int:
     if known.version.count is not None:
         return known.version.count
     count = read()
-    known.learned["count"] = count
+    known.learned[_count_name()] = count
     return count
 
 
@@ -117,12 +117,18 @@ def _known() -> Known | None:
         return None
     if user_id is None or user_id != (request.view_args or {}).get("user_id"):
         return None
-    version = store().read(user_id)
+    version = store().read(user_id, _count_name())
     if version is None:
         return None
     address = (request.script_root, request.path, request.query_string)
     parts = (_FORMAT, user_id, generation, version.of_all, version.own, *address)
     return Known(version, generation, hashlib.sha256(repr(parts).encode()).hexdigest()[:32])
+
+
+def _count_name() -> str:
+    """What the number of rows of this list is called: lists with other filters have other numbers."""
+    filters = sorted((name, value) for name, value in request.args.items(multi=True) if name.startswith("filter"))
+    return f"count:{hashlib.sha256(repr(filters).encode()).hexdigest()[:32]}" if filters else "count"
 
 
 def _private(response: Response) -> Response:

@@ -27,7 +27,7 @@ ALL: Final = "all"
 
 _CONSEQUENCE: Final = "inboxes are read from the database each time"
 
-# KEYS: of all and of one the version, the writers. ARGV: two new versions, milliseconds to live.
+# KEYS: of all and of one the version, the writers. ARGV: two new versions, milliseconds to live, which count.
 _READ: Final = """
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -47,7 +47,7 @@ for index = 1, 3, 2 do
   end
   versions[#versions + 1] = version
 end
-local known = redis.call('HMGET', KEYS[3], 'of', 'login', 'count', 'unread')
+local known = redis.call('HMGET', KEYS[3], 'of', 'login', ARGV[4], 'unread')
 if known[1] ~= versions[1] then known = {} end
 return {versions[1], versions[2], known[2] or false, known[3] or false, known[4] or false}
 """
@@ -55,8 +55,10 @@ return {versions[1], versions[2], known[2] or false, known[3] or false, known[4]
 _KEEP: Final = """
 if redis.call('HGET', KEYS[1], 'version') == ARGV[1] and redis.call('HGET', KEYS[2], 'version') == ARGV[2] then
   if redis.call('HGET', KEYS[2], 'of') ~= ARGV[1] then
-    redis.call('HDEL', KEYS[2], 'login', 'count', 'unread')
-    redis.call('HSET', KEYS[2], 'of', ARGV[1])
+    local life = redis.call('PTTL', KEYS[2])
+    redis.call('DEL', KEYS[2])
+    redis.call('HSET', KEYS[2], 'version', ARGV[2], 'of', ARGV[1])
+    redis.call('PEXPIRE', KEYS[2], life)
   end
   redis.call('HSET', KEYS[2], unpack(ARGV, 3))
 end
@@ -115,17 +117,22 @@ class Store:
         )
         self._has_missed = False
 
-    def read(self, user_id: int) -> Version | None:
-        """The present version of a user's inbox, made if there is none; None while somebody is about to change it."""
-        fresh: list[str | int] = [secrets.token_hex(16), secrets.token_hex(16), _milliseconds(LIFE)]
+    def read(self, user_id: int, count: str = "count") -> Version | None:
+        """The present version of a user's inbox, made if there is none; None while somebody is about to change it.
+
+        Args:
+            user_id: whose inbox.
+            count: the name of the number that is asked for: of all, or of those that fulfil a filter.
+        """
+        fresh: list[str | int] = [secrets.token_hex(16), secrets.token_hex(16), _milliseconds(LIFE), count]
         found = self._ask(lambda client: self._read(_keys(ALL, user_id), fresh, client))
         if not found:
             return None
-        of_all, own, login, count, unread = found
-        return Version(user_id, of_all, own, _number(login), _number(count), unread)
+        of_all, own, login, number, unread = found
+        return Version(user_id, of_all, own, _number(login), _number(number), unread)
 
     def keep(self, version: Version, **read: int | str) -> None:
-        """Keep what was read at this version (`login`, `count`, `unread`); dropped if it is past."""
+        """Keep what was read at this version (`login`, `unread`, a count by its name); dropped if it is past."""
         keys = [_version(ALL), _version(version.user_id)]
         facts = [each for pair in read.items() for each in pair]
         self._ask(lambda client: self._keep(keys, [version.of_all, version.own, *facts], client))

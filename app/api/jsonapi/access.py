@@ -61,6 +61,8 @@ class ResourceType:
         columns: attributes that are another table's or computed, by Python name, for example
             `{"title": Happening.title}`.
         joins: the to-one relationships that lead to those tables; they are loaded together with each row.
+        is_plain: whether a list may read the columns alone, without objects: of rows that nothing more is asked of
+            than their attributes. An object takes several times as long.
         complete: loads what the schema shows of rows besides their columns, for all rows of a document at once.
         filters: names that can be filtered on besides attributes, each with what makes the condition of an operator
             and a value; it raises ValueError, with a message for the client, for what cannot be.
@@ -74,6 +76,7 @@ class ResourceType:
     joins: tuple[InstrumentedAttribute[Any], ...] = ()
     filters: Mapping[str, Callable[[str, Any], ColumnElement[bool]]] = field(default_factory=dict)
     is_story: bool = False
+    is_plain: bool = False
     complete: Callable[[Sequence[Any]], None] | None = None
 
     @property

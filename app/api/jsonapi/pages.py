@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, inspect, select
 
 from app.api.jsonapi.access import ResourceType
 from app.api.jsonapi.columns import sort_column
@@ -61,15 +62,45 @@ def load_page(
     """
     page = query.page
     where = [*conditions, *compile_filters(query.filters, resource_type, viewer)]
-    statement = select(resource_type.model).where(*where).options(*load_options(resource_type))
+    statement = _rows_of(resource_type, query).where(*where)
     if page.style == "cursor":
         return _beside_cursor(resource_type, statement, page)
     ordered = statement.order_by(*_order(resource_type, viewer, query))
-    rows = list(db.session.scalars(ordered.offset(page.offset or None).limit(page.size)))
+    rows = _read(ordered.offset(page.offset or None).limit(page.size))
     # A page that is not full tells the number of all rows without another query.
     if len(rows) < page.size and (rows or page.offset == 0):
         return Rows(rows, page.offset + len(rows))
     return Rows(rows, count_rows(select(func.count()).select_from(resource_type.model).where(*where)))
+
+
+def _rows_of(resource_type: ResourceType, query: Query) -> Select[Any]:
+    """The statement that reads rows: objects, or the columns alone where nobody asks more of them."""
+    if not resource_type.is_plain or query.include:
+        return select(resource_type.model).options(*load_options(resource_type))
+    return _columns_of(resource_type)
+
+
+@cache
+def _columns_of(resource_type: ResourceType) -> Select[Any]:
+    own = [getattr(resource_type.model, each.key) for each in inspect(resource_type.model).column_attrs]
+    others = [column.label(name) for name, column in resource_type.columns.items()]
+    statement: Select[Any] = select(*own, *others)
+    for join in resource_type.joins:
+        statement = statement.join(join)
+    return statement
+
+
+def _read(statement: Select[Any]) -> list[Any]:
+    """The rows: objects of a statement that has one column; columns alone need no transaction of their own.
+
+    A transaction is two more round trips. Within one that has begun its own changes are to be seen.
+    """
+    if len(statement.column_descriptions) == 1:
+        return list(db.session.scalars(statement))
+    if db.session().in_transaction():
+        return list(db.session.execute(statement))
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return list(connection.execute(statement))
 
 
 def _beside_cursor(resource_type: ResourceType, statement: Select[Any], page: Page) -> Rows:
@@ -78,7 +109,7 @@ def _beside_cursor(resource_type: ResourceType, statement: Select[Any], page: Pa
     goes_up = resource_type.is_story != page.is_before
     if page.cursor is not None:
         statement = statement.where(id_ > page.cursor if goes_up else id_ < page.cursor)
-    found = list(db.session.scalars(statement.order_by(id_.asc() if goes_up else id_.desc()).limit(page.size + 1)))
+    found = _read(statement.order_by(id_.asc() if goes_up else id_.desc()).limit(page.size + 1))
     rows = found[: page.size]
     return Rows(rows[::-1] if page.is_before else rows, None, len(found) > page.size)
 

@@ -66,6 +66,7 @@ NOTIFICATION: Final = register_type(
             "data": Happening.data,
         },
         joins=(Notification.happening,),
+        is_plain=True,
         filters={"read": _read},
     )
 )
