@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import event, update
 from werkzeug.test import TestResponse
 
 from app.auth.accounts import set_password
@@ -135,11 +135,39 @@ def test_an_ended_token_is_401_whatever_it_knows(api: Api, mine: Api, ana: User)
     assert fresh.get_if_new(inbox(ana), new).status_code == 304
 
 
-def test_a_deleted_account_is_401(mine: Api, ana: User) -> None:
+@pytest.mark.parametrize("change", [{"deleted_at": utc_now()}, {"token_version": 7}])
+def test_whatever_ends_a_token_ends_what_it_knows(mine: Api, ana: User, change: dict[str, Any]) -> None:
     known = etag(mine.get(inbox(ana)))
-    ana.deleted_at = utc_now()
+    for name, value in change.items():
+        setattr(ana, name, value)
     db.session.commit()
     assert mine.get_if_new(inbox(ana), known).status_code == 401
+
+
+def test_what_is_committed_while_an_answer_is_made_is_not_missed(app: Flask, mine: Api, ana: User) -> None:
+    path, user_id = inbox(ana), ana.id
+    waiting = ["FROM notifications"]
+
+    def commit() -> None:
+        with app.app_context():
+            db.session.add(Notification(user_id=user_id, happening=Happening(action="T", title="T", message="m")))
+            db.session.commit()
+
+    def interfere(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if waiting and waiting[0] in statement:
+            waiting.clear()
+            writer = threading.Thread(target=commit)
+            writer.start()
+            writer.join()
+
+    event.listen(db.engine, "after_cursor_execute", interfere)
+    try:
+        old = mine.get(path)
+    finally:
+        event.remove(db.engine, "after_cursor_execute", interfere)
+    assert (waiting, old.json["meta"]["count"]) == ([], 0)
+    new = mine.get_if_new(path, old.headers.get("ETag", ""))
+    assert (new.status_code, new.json["meta"]["count"]) == (200, 1)
 
 
 def test_nobody_else_is_told_that_it_has_not_changed(api: Api, people: People, mine: Api, ana: User) -> None:
