@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from benchmarks import drain, inbox, memory, overhead, streams
+from benchmarks import drain, inbox, memory, million, overhead, streams
 from benchmarks.peers import claiming, draining, fanout, handover, inboxes, queueing
 from benchmarks.peers.environment import PeerError
 from benchmarks.peers.scale import is_quick
@@ -30,6 +30,7 @@ BENCHMARKS = {
     "overhead": overhead.run,
     "fanout": fanout.run,
     "streams": streams.run,
+    "million": million.run,
 }
 
 
