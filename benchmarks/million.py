@@ -64,7 +64,7 @@ class Peak:
         process = psutil.Process(self.pid)
         while not self._is_over.wait(0.25):
             children = process.children(recursive=True)
-            self.child = max(self.child, *(each.memory_info().rss for each in children))
+            self.child = max([self.child, *(each.memory_info().rss for each in children)])
             self.all = max(self.all, sum(each.memory_full_info().pss for each in (process, *children)))
 
 
@@ -75,6 +75,7 @@ def run(stage: Stage, results: Results) -> None:
     stage.application.start_web()
     stage.stack.wait_until(stage.application.is_ready, "the web server")
     stage.application.start_worker("bench-worker")
+    stage.application.start_beat()
     requests = [_request(number * users // ASKING) for number in range(1, ASKING + 1)]
     port = stage.application.port
     paced(port, requests, CONNECTIONS, 3, RATE)
@@ -85,7 +86,7 @@ def run(stage: Stage, results: Results) -> None:
     happening = notify_happening(PLATFORM_BROADCAST, "Closed", "<p>The harbour is closed.</p>", users=everyone())
     db.session.commit()
     happening_id, during = happening.id, list[float]()
-    while _state(happening_id) != TOLD:
+    while _progress(happening_id) != TOLD:
         during += paced(port, requests, CONNECTIONS, 2, RATE).latencies
         if time.monotonic() - begun > PATIENCE:
             raise RuntimeError(f"{users} users were not told within {PATIENCE:.0f} s")
@@ -118,8 +119,11 @@ def _request(user_id: int) -> bytes:
     return request(inbox_path(user_id), {"Authorization": f"JWT {token}", "Accept": MEDIA_TYPE})
 
 
-def _state(happening_id: int) -> str:
-    state = db.session.get_one(Fanout, happening_id).state
+def _progress(happening_id: int) -> str:
+    """How far it has come, which is printed."""
+    fanout = db.session.get_one(Fanout, happening_id)
+    state = fanout.state
+    print(f"  {state}: {fanout.done:,} of {fanout.recipients or 0:,}", flush=True)
     db.session.rollback()
     return state
 
