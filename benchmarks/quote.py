@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 _FOLDER: Final = Path(__file__).parent
-SOURCES: Final = (_FOLDER / "results.json", _FOLDER / "chaos.json")
-DOCUMENTS: Final = tuple(_FOLDER.parent / "docs" / name for name in ("delivery.md", "benchmarks.md"))
+SCALING: Final = _FOLDER / "scaling.json"
+SOURCES: Final = (_FOLDER / "results.json", _FOLDER / "chaos.json", SCALING)
+DOCUMENTS: Final = tuple(_FOLDER.parent / "docs" / name for name in ("delivery.md", "benchmarks.md", "scaling.md"))
 _QUOTE: Final = re.compile(r"^(\| `)([a-z][a-z0-9_]+)(` \| )(\?|[0-9][0-9.,]*)( [^ |]+ \|)", re.MULTILINE)
 
 

