@@ -25,7 +25,7 @@ from benchmarks.stage import Stage
 
 USERS: Final = 1000
 ASKING: Final = 50
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 8
 ROUNDS: Final = 7
 SECONDS: Final = 2.0
 OUR_PATHS: Final = {
