@@ -36,7 +36,7 @@ def one(type_: str) -> dict[str, str]:
 TITLES = {"title": "Knots", "short-abstract": "Long.", "starts-at": NOON, "ends-at": NOON, "state": "pending"}
 SPEAKER = {"name": "Ana", "email": "ana@example.org", "organisation": "Pier", "country": "Norway"}
 EVENT = {"name": "Harbour", "starts-at": NOON, "ends-at": NOON, "timezone": "UTC", "location-name": "Pier"}
-SWITCHES = {"mail-status": True, "notification-status": True, "user-control-status": True, "action": "x"}
+SWITCHES = {"mail-status": True, "sms-status": True, "user-control-status": True, "action": "x"}
 SETTINGS = {
     "app-name": "Usher",
     "frontend-url": "https://example.org",
@@ -96,6 +96,19 @@ PREFERENCES = {
     "timezone": "UTC",
 }
 
+HAPPENING = {
+    "event-type": "forums.post.created",
+    "title": "A new post",
+    "message": "<p>Look.</p>",
+    "link": "/forums/99",
+    "data": {"post": [99]},
+    "subject": "forums.post:99",
+    "group-key": "forums.post:99",
+}
+OF_HAPPENING = {"event": one("event"), "session": one("session"), "actor": one("user"), "users": [one("user")]}
+TYPE = {"title": "Posts", "description": "New\nones", "channels": ["mail"], "is-critical": False, "is-listenable": True}
+LISTEN = {"event-type": "forums.*", "includes-own": True, "subject": "x"}
+
 # Who sends what where. An id stands in braces.
 WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("anonymous", "POST", "/auth/session", {"email": "a@example.org", "password": "x", "remember-me": False}),
@@ -153,6 +166,11 @@ WRITES: list[tuple[str, str, str, dict[str, Any]]] = [
         "/v1/broadcasts/{broadcast}",
         document("broadcast", {**BROADCAST, "state": "sending", "recipients": 1}, "{broadcast}", event=one("event")),
     ),
+    ("service", "POST", "/v1/happenings", document("happening", HAPPENING, **OF_HAPPENING)),
+    ("service", "POST", "/v1/happenings", document("happening", {**HAPPENING, "role": "owner"}, event=one("event"))),
+    ("service", "POST", "/v1/event-types", document("event-type", {"name": "forums.post.deleted", **TYPE})),
+    ("admin", "PATCH", "/v1/event-types/{event_type}", document("event-type", TYPE, "{event_type}")),
+    ("owner", "POST", "/v1/users/{user}/listens", document("listen", LISTEN, event=one("event"))),
     ("admin", "POST", "/v1/mail-retries", document("mail-retry", {"ids": ["{mail}"], "reason": "Mended"})),
     ("admin", "POST", "/v1/mail-cancellations", document("mail-cancellation", {"filter": FAILED, "reason": None})),
     ("admin", "POST", "/v1/mail-settlements", document("mail-settlement", {"ids": ["{mail}"], "outcome": "sent"})),

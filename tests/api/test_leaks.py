@@ -20,7 +20,8 @@ CHANGES = (
     "UPDATE speakers SET email = 'other@example.org', country = 'Chile', user_id = NULL WHERE user_id <> :viewer",
     "UPDATE events SET name = 'Other', location_name = 'Elsewhere' WHERE state = 'draft'",
     # The only one there is: the owner was told of it.
-    "UPDATE happenings SET title = 'Other', message = 'Other'",
+    "UPDATE happenings SET title = 'Other', message = 'Other', actor_id = 1, group_key = 'other'",
+    "UPDATE listens SET pattern = 'sessions.*' WHERE user_id <> :viewer",
     "UPDATE notifications SET is_read = true, read_at = now() WHERE user_id <> :viewer",
     "UPDATE role_invites SET role_name = 'organizer' WHERE email NOT IN (SELECT email FROM users WHERE id = :viewer)",
     "UPDATE users SET new_email = 'other@example.org', was_registered_with_order = true WHERE id <> :viewer",
@@ -46,7 +47,8 @@ LISTS = {
     "/v1/events": ("", "speakers", "roles.user", "speakers-call"),
     "/v1/speakers-calls": ("", "event", "event.speakers-call"),
     "/v1/paper-invites": ("", "speakers-call"),
-    "/v1/users/{me}/notifications": ("user", "happening.actor"),
+    "/v1/users/{me}/notifications": ("user", "happening.actor", "happening.event"),
+    "/v1/users/{me}/listens": ("user", "event.speakers", "session.speakers"),
     "/v1/role-invites": ("", "event", "event.roles.user"),
     "/v1/tickets": ("", "event", "attendees", "event.orders"),
     "/v1/attendees": ("", "order", "order.user", "user", "ticket"),
@@ -56,6 +58,7 @@ LISTS = {
     "/v1/broadcasts": ("", "user"),
 }
 NEED_LOGIN = (
+    "/v1/users/{me}/listens",
     "/v1/broadcasts",
     "/v1/users/{me}/notifications",
     "/v1/paper-invites",
@@ -65,7 +68,15 @@ NEED_LOGIN = (
     "/v1/event-invoices",
     "/v1/mail-batches",
 )
-ADMIN_LISTS = ("/v1/users", "/v1/notifications", "/v1/mails", "/v1/settings", "/v1/message-settings", "/v1/activities")
+ADMIN_LISTS = (
+    "/v1/users",
+    "/v1/happenings",
+    "/v1/notifications",
+    "/v1/mails",
+    "/v1/settings",
+    "/v1/message-settings",
+    "/v1/activities",
+)
 # Hidden attributes, each with a value that it has in the first world, or that says much of it.
 HIDDEN = {
     "email": "speaker@example.org",
