@@ -44,7 +44,6 @@ _SAMPLES: Final = {
     CHAT: ("123456789", "@somebody", "#somewhere", "somebody@example.org", "U0123456789", "+12025550123"),
 }
 _SCHEMA: Final = re.compile(r"([a-z0-9]+)://", re.IGNORECASE)
-_SECONDS: Final = 15.0
 _BEHIND_HOST: Final = re.compile(r"[^/?]+[/?]")
 
 
@@ -120,7 +119,6 @@ def plugin_for(url: str, recipient: str) -> NotifyBase:
     if plugin is None or said:
         raise RecipientError(words or "it is not complete.")
     plugin.redirects = False
-    plugin.socket_read_timeout = min(plugin.socket_read_timeout, _SECONDS)
     return plugin
 
 

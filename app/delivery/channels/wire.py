@@ -19,9 +19,10 @@ import requests
 
 from app.delivery.transports.http_client import Exchange, TimedAdapter, carried_by, read_body
 
-# Seconds to connect, TLS included; and for all requests of one message together.
-CONNECT_SECONDS: Final = 10.0
-SECONDS: Final = 30.0
+# Seconds to connect, TLS included; and for all requests of one message together. In the meantime the process sends no
+# mails, so that a service which hangs must not hold it for long.
+CONNECT_SECONDS: Final = 5.0
+SECONDS: Final = 15.0
 
 
 @dataclass
