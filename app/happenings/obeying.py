@@ -61,6 +61,10 @@ class Fate:
         return not self.is_mail and self.answer is not None and self.answer.outcome != NOTHING
 
 
+# Of a mail to an address without an account: one for all of many.
+_NOBODYS: Final = Fate()
+
+
 def note_person(user_id: int) -> None:
     """Note somebody who has said something, so that what he said is read together with what others did."""
     _heard().ids.add(user_id)
@@ -92,8 +96,11 @@ def fate_of_mail(person: tuple[int | None, bool], action: str, values: Mapping[s
         values: the columns of the mail.
         can_wait: whether it can be held.
     """
-    (user_id, has_preferences), event_type = person, type_of_action(action)
-    if user_id is None or event_type is None:
+    user_id, has_preferences = person
+    if user_id is None:
+        return _NOBODYS
+    event_type = type_of_action(action)
+    if event_type is None:
         return Fate(user_id=user_id)
     happening_id = told_happening(event_type, user_id)
     answer = None

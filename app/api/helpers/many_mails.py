@@ -184,7 +184,7 @@ def _row(call: _Call, who: Recipient, values: Context) -> tuple[datetime | None,
     if not fate.is_mail:
         put_by(fate, {**call.values, **row})
         return None, None
-    row |= {"user_id": fate.user_id, "happening_id": fate.happening_id}
+    row["user_id"], row["happening_id"] = fate.user_id, fate.happening_id
     row["secret"] = cipher().encrypt(rendered.secret.encode()).decode() if rendered.secret else None
     row["key"] = row["key_digest"] = None
     if call.key is not None:
