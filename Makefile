@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt
 demo: setup  ## the main job on real parts, step by step (ONCE=1 ends after it; DATA=FILE plays a whole conference)
 	@$(BIN)/python manage.py demo $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)")
 
-dev: setup  ## web, worker, beat and a mail catcher on embedded servers (PORT=5000)
+dev: setup  ## web, worker, beat, realtime gateway (PORT+1) and a mail catcher on embedded servers (PORT=5000)
 	@$(BIN)/python manage.py dev --port $(PORT)
 
 test: setup  ## the whole test suite, on embedded servers

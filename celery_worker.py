@@ -14,6 +14,7 @@ from app.delivery.services.shared_redis import shared_redis
 from app.delivery.watch.heartbeat import WORKERS, leave, note
 from app.memory import settle
 from app.models import db
+from app.realtime.publisher import FAREWELL, wait_for_publishing
 from config import ConfigurationError
 
 try:
@@ -34,8 +35,9 @@ def begin_process(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def end_process(**_: Any) -> None:
-    """Say goodbye to the mail server."""
+    """Say goodbye to the mail server, and tell open pages what is still to be told."""
     close_transport()
+    wait_for_publishing(FAREWELL)
 
 
 @heartbeat_sent.connect

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from app.api.jsonapi.timestamps import format_timestamp
 from app.inbox.changes import NEW, READ, REMOVED, RESYNC, Change
+from app.inbox.unread import MOST, capped
 from app.realtime.keys import (
     CONTROL,
     END,
@@ -37,8 +38,6 @@ from app.realtime.messages import Count, make_message
 CHUNK: Final = 1000
 # Of one user's notifications in one transaction: with more of them the client reads the inbox anew.
 MAX_EACH: Final = 20
-# From here on the badge says "99+", and nothing is counted.
-MAX_UNREAD: Final = 100
 
 _COLUMNS: Final = """
     n.id, n.user_id, n.happening_id, n.received_at, n.is_read, n.read_at, n.deleted_at,
@@ -220,8 +219,8 @@ def _document(piece: Piece, row: Row[Any] | None) -> dict[str, Any] | None:
 def _unread(connection: Connection, users: set[int]) -> dict[int, Count]:
     if not users:
         return {}
-    rows = connection.execute(_UNREAD, {"users": list(users), "most": MAX_UNREAD})
-    return {row.id: row.unread if row.unread < MAX_UNREAD else f"{MAX_UNREAD - 1}+" for row in rows}
+    rows = connection.execute(_UNREAD, {"users": list(users), "most": MOST + 1})
+    return {row.id: capped(row.unread) for row in rows}
 
 
 def _without_floods(

@@ -7,7 +7,7 @@ import redis
 from sqlalchemy import text
 
 from app.api.helpers.notification import About, send_notification
-from app.inbox.changes import NEW, note_change
+from app.inbox.changes import NEW, REMOVED, note_change
 from app.models import Happening, Notification, User, db
 from app.models.notification import NEXT_EVENT
 from app.realtime.keys import STREAM_LENGTH, STREAM_SECONDS, TELL, channel_of, presence_key, stream_key
@@ -212,6 +212,15 @@ def test_of_many_who_are_told_at_once_those_who_are_there_hear_it(
         relationships = message["notification"]["relationships"]
         assert relationships["user"]["data"] == {"type": "user", "id": str(user.id)}
         assert relationships["happening"]["data"] == {"type": "happening", "id": str(happening_id)}
+    # And when it is taken back, as a recall does; of what it said nothing is repeated.
+    statement = "UPDATE notifications SET deleted_at = now() WHERE happening_id = :id RETURNING user_id"
+    gone = db.session.scalars(text(statement), {"id": happening_id}).all()
+    note_change(db.session(), REMOVED, gone, happening_id=happening_id)
+    db.session.commit()
+    for stream in streams:
+        message = stream.message()
+        assert (message["action"], set(message["notification"])) == ("removed", {"type", "id"})
+        assert message["unread-count"] == 0
     assert wait_for_publishing()
     assert not broker.exists(stream_key(users[0].id))
 
