@@ -56,6 +56,7 @@ _KEEP: Final = """
 if redis.call('HGET', KEYS[1], 'version') == ARGV[1] and redis.call('HGET', KEYS[2], 'version') == ARGV[2] then
   if redis.call('HGET', KEYS[2], 'of') ~= ARGV[1] then
     local life = redis.call('PTTL', KEYS[2])
+    if life < 1 then return end
     redis.call('DEL', KEYS[2])
     redis.call('HSET', KEYS[2], 'version', ARGV[2], 'of', ARGV[1])
     redis.call('PEXPIRE', KEYS[2], life)

@@ -13,6 +13,8 @@ answer holds. A version is random and never comes back once it is deleted, so fr
 has taken hold of it. A change whose commit lies in between would therefore have been held already when V was made or
 read; but then there was no V. A commit before that was seen by the reader, who read PostgreSQL later. Who may ask is
 part of it: the account's `token_version` counts as content of the inbox, and a change of it is held like any other.
+What is kept with a version (how many there are, how many unread, which generation of tokens counts) was read after the
+version was, and is as good as an answer that was given at it.
 
 What can go wrong, and what then:
 
