@@ -58,13 +58,14 @@ class Notification(Base):
 
     id: Mapped[BigId]
     happening_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
+    # Triggers see that the user exists and take the row when he goes: a foreign key locks every user who is told.
+    user_id: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
     is_read: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     read_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User] = relationship(primaryjoin="foreign(Notification.user_id) == User.id")
     happening: Mapped[Happening] = relationship(innerjoin=True)
 
     title: AssociationProxy[str] = association_proxy("happening", "title")

@@ -34,7 +34,8 @@ MESSAGE: Final = "<p>All sessions of this afternoon are in the <strong>old mill<
 _SAME_SHAPE: Final = (
     "CREATE TABLE bare (LIKE notifications INCLUDING ALL)",
     "ALTER TABLE bare ADD FOREIGN KEY (happening_id) REFERENCES happenings ON DELETE CASCADE",
-    "ALTER TABLE bare ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+    """CREATE TRIGGER bare_has_users AFTER INSERT ON bare REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION notifications_have_users()""",
 )
 _BARE: Final = text("INSERT INTO bare (happening_id, user_id) SELECT :happening_id, id FROM users")
 

@@ -28,6 +28,64 @@ BEGIN
 END
 $$
 """
+# What a foreign key to users would do, for a whole statement at once: the key locks the row of each user, which was
+# half of what telling a million people took (docs/decisions/0024-users-of-notifications-by-trigger.md).
+REFERENCE = (
+    """
+CREATE FUNCTION notifications_have_users() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE missing bigint;
+BEGIN
+    SELECT user_id INTO missing FROM added WHERE NOT EXISTS (SELECT FROM users WHERE id = added.user_id) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no user % to be notified', missing
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'notifications_have_users', TABLE = 'notifications';
+    END IF;
+    RETURN NULL;
+END
+$$
+""",
+    """
+CREATE TRIGGER notifications_have_users AFTER INSERT ON notifications REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION notifications_have_users()
+""",
+    """
+CREATE FUNCTION notifications_stay_with_users() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a notification does not become another user''s'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'notifications_stay_with_users', TABLE = 'notifications';
+END
+$$
+""",
+    """
+CREATE TRIGGER notifications_stay_with_users BEFORE UPDATE OF user_id ON notifications FOR EACH ROW
+WHEN (OLD.user_id <> NEW.user_id) EXECUTE FUNCTION notifications_stay_with_users()
+""",
+    # Whoever is inserting is waited for, and whoever begins later waits, and then finds the user gone.
+    """
+CREATE FUNCTION users_wait_for_notifications() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE notifications IN SHARE ROW EXCLUSIVE MODE;
+    RETURN NULL;
+END
+$$
+""",
+    """
+CREATE TRIGGER users_wait_for_notifications BEFORE DELETE ON users
+FOR EACH STATEMENT EXECUTE FUNCTION users_wait_for_notifications()
+""",
+    """
+CREATE FUNCTION users_take_notifications() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM notifications WHERE user_id IN (SELECT id FROM removed);
+    RETURN NULL;
+END
+$$
+""",
+    """
+CREATE TRIGGER users_take_notifications AFTER DELETE ON users REFERENCING OLD TABLE AS removed
+FOR EACH STATEMENT EXECUTE FUNCTION users_take_notifications()
+""",
+)
 # The first entry of a timeline is written with the message itself, by whichever statement: it cannot be forgotten.
 FIRST_ENTRY = """
 CREATE FUNCTION channel_messages_begin_timeline() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -444,6 +502,9 @@ def upgrade() -> None:
         "message_settings", sa.Column("chat_status", sa.Boolean(), server_default=sa.text("true"), nullable=False)
     )
     op.execute(SPLIT)
+    for statement in REFERENCE:
+        op.execute(statement)
+    op.drop_constraint("fk_notifications_user_id", "notifications", type_="foreignkey")
     op.drop_index(op.f("ix_notifications_happening_id"), table_name="notifications")
     op.create_index("uq_notifications_happening_id_user_id", "notifications", ["happening_id", "user_id"], unique=True)
     op.add_column("users", sa.Column("tokens_ended_at", sa.DateTime(timezone=True), nullable=True))
@@ -472,6 +533,15 @@ def downgrade() -> None:
     op.drop_column("users", "chat_address")
     op.drop_column("users", "phone")
     op.drop_column("users", "tokens_ended_at")
+    for table, name in (
+        ("notifications", "notifications_have_users"),
+        ("notifications", "notifications_stay_with_users"),
+        ("users", "users_wait_for_notifications"),
+        ("users", "users_take_notifications"),
+    ):
+        op.execute(f"DROP TRIGGER {name} ON {table}")
+        op.execute(f"DROP FUNCTION {name}()")
+    op.create_foreign_key("fk_notifications_user_id", "notifications", "users", ["user_id"], ["id"], ondelete="CASCADE")
     op.drop_index("uq_notifications_happening_id_user_id", table_name="notifications")
     op.create_index(op.f("ix_notifications_happening_id"), "notifications", ["happening_id"], unique=False)
     op.drop_column("message_settings", "chat_status")
