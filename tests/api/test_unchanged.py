@@ -288,3 +288,24 @@ def test_readers_and_writers_at_once_never_confirm_what_is_past(app: Flask, ana:
         for reader in readers:
             reader.result()
     assert store().read(user_id) is not None
+
+
+def test_a_login_that_is_known_with_the_version_is_not_looked_up_and_ends_with_it(mine: Api, ana: User) -> None:
+    user_id, path = ana.id, inbox(ana)
+
+    def users_read() -> int:
+        db.session.remove()  # a request has a session of its own
+        with statements() as seen:
+            assert mine.get(path).status_code == 200
+        return sum("FROM users" in each for each in seen)
+
+    assert users_read() == 1
+    assert users_read() == 0
+    db.session.get_one(User, user_id).is_admin = True
+    db.session.commit()
+    assert users_read() > 0
+    assert users_read() > 0, "an admin's is looked up each time"
+    admin = db.session.get_one(User, user_id)
+    admin.is_admin, admin.token_version = False, admin.token_version + 1
+    db.session.commit()
+    assert mine.get(path).status_code == 401
