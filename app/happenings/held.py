@@ -6,9 +6,10 @@ make no digest twice, and one that dies loses none.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,8 +27,12 @@ from app.models import Mail, db
 from app.models.mail import BULK
 from app.models.preference import UNREAD
 
+log = logging.getLogger(__name__)
+
 # Users of one transaction, and the rows that are looked at to find them: several workers find different ones.
 PEOPLE: Final = 100
+# After this what could not be made is tried again.
+TRIED_AGAIN: Final = timedelta(hours=1)
 WINDOW: Final = 10_000
 
 _WAITING: Final = text(
@@ -58,23 +63,22 @@ _POSTPONE: Final = text(
 )
 _TAKE: Final = text(
     f"""
-    WITH due AS (
-        DELETE FROM held_mails WHERE user_id = ANY(CAST(:ids AS bigint[])) AND due_at <= :now RETURNING *
-    )
     SELECT due.id, due.user_id, due.happening_id, due.mode, due.action, due.subject, due.created_at, happenings.link,
         CASE WHEN due.mode = '{UNREAD}' THEN due.words END AS words,
         CASE WHEN due.mode = '{UNREAD}' AND due.words IS NULL THEN happenings.message END AS message,
         batches.id AS batch_id,
         coalesce(notifications.is_read OR notifications.deleted_at IS NOT NULL, false) AS is_read
-    FROM due
+    FROM held_mails AS due
     LEFT JOIN happenings ON happenings.id = due.happening_id
     LEFT JOIN notifications
         ON notifications.happening_id = due.happening_id AND notifications.user_id = due.user_id
     LEFT JOIN mail_batches AS batches
         ON batches.id = CAST(coalesce(due.words ->> 'batch_id', happenings.plan ->> 'batch_id') AS bigint)
+    WHERE due.user_id = ANY(CAST(:ids AS bigint[])) AND due.due_at <= :now
     ORDER BY due.id
     """  # noqa: S608 - a constant of ours
 )
+_DONE: Final = text("DELETE FROM held_mails WHERE id = ANY(CAST(:ids AS bigint[]))")
 # Whoever takes a happening back waits for us, and then finds the mails that we have made of it.
 _STATES: Final = text(
     "SELECT happening_id, state FROM fanouts WHERE happening_id = ANY(CAST(:ids AS bigint[])) ORDER BY 1 FOR SHARE"
@@ -124,23 +128,45 @@ def _release(people: Sequence[RowMapping], now: datetime) -> int:
     """Make the mails of these users, whose rows are locked; returns how many."""
     awake = _postpone(people, now)
     rows = db.session.execute(_TAKE, {"ids": awake, "now": now}).mappings().all()
-    by_user: dict[int, list[RowMapping]] = {}
-    dropped: list[tuple[RowMapping, str]] = []
     known = {person["id"]: person for person in people}
-    recalled = _recalled(rows)
-    for row in rows:
-        reason = _not_needed(row, known[row["user_id"]], recalled)
-        if reason is None:
-            by_user.setdefault(row["user_id"], []).append(row)
-        else:
-            dropped.append((row, reason))
-    _tell_why(dropped)
-    times = {**when(None), "time": now}
-    mails = [mail for user_id, held in by_user.items() for mail in _mails(known[user_id], held, times)]
+    needed, done = _sift(rows, known)
+    mails: list[Mail] = []
+    for user_id, held in needed.items():
+        made = _try(known[user_id], held, now)
+        if made is not None:
+            mails += made
+            done += [row["id"] for row in held]
+    db.session.execute(_DONE, {"ids": done})
     for mail in mails:
         record_activity("mail_event", email=mail.recipient, action=mail.action, subject=mail.subject)
     db.session.add_all(mails)
     return len(mails)
+
+
+def _sift(rows: Sequence[RowMapping], known: Mapping[int, RowMapping]) -> tuple[dict[int, list[RowMapping]], list[int]]:
+    """What is still needed, by user; and the ids of what is not, of which the decisions say why."""
+    needed: dict[int, list[RowMapping]] = {}
+    dropped: list[tuple[RowMapping, str]] = []
+    recalled = _recalled(rows)
+    for row in rows:
+        reason = _not_needed(row, known[row["user_id"]], recalled)
+        if reason is None:
+            needed.setdefault(row["user_id"], []).append(row)
+        else:
+            dropped.append((row, reason))
+    _tell_why(dropped)
+    return needed, [row["id"] for row, _ in dropped]
+
+
+def _try(person: RowMapping, held: Sequence[RowMapping], now: datetime) -> list[Mail] | None:
+    """The mails of one user; None if they cannot be made now: they are held for another hour."""
+    try:
+        return list(_mails(person, held, {**when(None), "time": now}))
+    except Exception as error:  # noqa: BLE001 - whatever one user's mails fail of must not keep those of all others
+        words = "The held mails of user %d cannot be made (%s): they are tried again in an hour."
+        log.error(words, person["id"], type(error).__name__)  # noqa: TRY400 - an error's words may be those of a mail
+        db.session.execute(_POSTPONE, {"ids": [person["id"]], "times": [now + TRIED_AGAIN], "now": now})
+        return None
 
 
 def _postpone(people: Sequence[RowMapping], now: datetime) -> list[int]:

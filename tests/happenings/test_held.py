@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from app.api.helpers.happenings import notify_happening
 from app.api.helpers.mail import Sending, create_batch, send_email_new_session, send_email_with_action
 from app.api.helpers.notification import About, send_notification
+from app.api.helpers.templates import Rendered
 from app.happenings import held
 from app.happenings.decision import DIGEST, NOTHING, READ, RECALLED, UNLESS_READ, UNREACHABLE, USER_CHANNEL
 from app.happenings.declared import SESSION_PROPOSED
@@ -192,6 +193,31 @@ def test_many_users_are_done_some_at_a_time_until_the_time_is_over(
     assert list(release(utc_now(), seconds=0)) == [2]
     assert count(HeldMail) == 3
     assert list(release(utc_now())) == [2, 1]
+
+
+def test_one_whose_mail_cannot_be_made_keeps_nobody_else_waiting(
+    people: People, ana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = people.user("ben@example.org")
+    for user in (ana, ben):
+        prefer(user, "mail", "daily")
+        tell(user, "Conference")
+    ana.timezone = "Mars/Olympus"
+    make_held_due()
+
+    def fail_for_mars(items: list[Item], language: str, timezone: str) -> Rendered:
+        if timezone == "Mars/Olympus":
+            raise ArithmeticError
+        return make_digest(items, language, timezone)
+
+    now = utc_now()
+    with monkeypatch.context() as patched:
+        patched.setattr(held, "make_digest", fail_for_mars)
+        assert list(release(now)) == [1]
+    assert [mail.recipient for mail in mails()] == ["ben@example.org"]
+    assert list(release(now)) == []
+    assert list(release(now + held.TRIED_AGAIN)) == [1]
+    assert sorted(mail.recipient for mail in mails()) == ["ana@example.org", "ben@example.org"]
 
 
 def test_beat_and_the_periodic_command_look_for_held_mails(app: Flask, ana: User) -> None:
