@@ -32,6 +32,8 @@ class Config:
     environment: str = "development"
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
+    # Celery's broker; empty, it is Redis.
+    broker_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     settings_key: str = field(default="", repr=False)
     frontend_url: str = "http://127.0.0.1:5000"
@@ -100,6 +102,7 @@ def load(environ: dict[str, str] | None = None, *, for_gateway: bool = False) ->
         environment=environment,
         database_url="" if for_gateway else _database_url(env["DATABASE_URL"]),
         redis_url=_redis_url(env["REDIS_URL"]),
+        broker_url=_broker_url(env.get("BROKER_URL", "")),
         secret_key=env["SECRET_KEY"],
         settings_key="" if for_gateway else env["SETTINGS_KEY"],
         frontend_url=frontend_url,
@@ -144,6 +147,15 @@ def _redis_url(url: str) -> str:
     if url.partition("://")[0] not in ("redis", "rediss"):
         raise ConfigurationError("REDIS_URL must begin with redis://, or with rediss:// for TLS.")
     _check_parts("REDIS_URL", url, "redis://:PASSWORD@HOST:PORT/0")
+    return url
+
+
+def _broker_url(url: str) -> str:
+    if not url:
+        return ""
+    if url.partition("://")[0] not in ("amqp", "amqps"):
+        raise ConfigurationError("BROKER_URL must begin with amqp://, or with amqps:// for TLS; Redis needs none.")
+    _check_parts("BROKER_URL", url, "amqp://USER:PASSWORD@HOST:PORT/VHOST")
     return url
 
 

@@ -103,7 +103,7 @@ def run(stage: Stage, results: Results) -> None:
 
 def _single(clients: Clients, user_id: int) -> float:
     """Milliseconds from the begin of a commit that tells one user to the client."""
-    begun = _tell([user_id])
+    begun = tell([user_id])
     [[told, at]] = json.loads(clients.ask("1"))
     if told != user_id:
         raise RuntimeError(f"user {told} was told in place of {user_id}")
@@ -112,14 +112,14 @@ def _single(clients: Clients, user_id: int) -> float:
 
 def _broadcast(clients: Clients, users: list[int]) -> float:
     """Seconds from the begin of a commit that tells all of them to the last client."""
-    begun = _tell(users)
+    begun = tell(users)
     told = json.loads(clients.ask(str(len(users))))
     if {user_id for user_id, _ in told} != set(users):
         raise RuntimeError("somebody was told twice, and somebody not at all")
     return float(max(at for _, at in told) - begun) / 1e9
 
 
-def _tell(users: list[int]) -> int:
+def tell(users: list[int]) -> int:
     """Tell them, as a part of a fan-out does; the time at which the commit began."""
     happening = Happening(action=NEXT_EVENT, title="The hall has changed", message="<p>It is <b>hall 2</b> now.</p>")
     db.session.add(happening)

@@ -61,6 +61,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("DATABASE_URL", "postgresql://usher:s3cret@db.example.org:port/usher", "%-encoding"),
         ("REDIS_URL", "http://redis.example.org/s3cret", "must begin with redis://"),
         ("REDIS_URL", "redis://:s3cret/word@redis.example.org/0", "%-encoding"),
+        ("BROKER_URL", "redis://:s3cret@redis.example.org:6379/0", "must begin with amqp://"),
+        ("BROKER_URL", "amqp://usher:s3cret/word@rabbit.example.org//", "%-encoding"),
         ("SETTINGS_KEY", "s3cret-but-not-a-key", "must be one or more Fernet keys"),
         ("SETTINGS_KEY", ",", "must be one or more Fernet keys"),
         ("FRONTEND_URL", "events.example.org", "https://events.example.org"),

@@ -22,6 +22,9 @@ RETENTION_INTERVAL: Final = 600.0
 # The same for telling the realtime gateways again which tokens were ended.
 REVOCATIONS_INTERVAL: Final = 60.0
 
+# Seconds; RabbitMQ has its own ways (heartbeats), and knows none of these.
+_REDIS_OPTIONS: Final = {"socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
+
 
 def make_celery(app: Flask) -> Celery:
     """Make the Celery application whose tasks run in `app`'s context, and keep it as `app.extensions["celery"]`."""
@@ -44,7 +47,7 @@ def make_celery(app: Flask) -> Celery:
     ]
     celery = Celery("usher", task_cls=ContextTask, include=tasks)
     celery.conf.update(
-        broker_url=config.redis_url,
+        broker_url=config.broker_url or config.redis_url,
         # Nobody waits for results: outcomes are in the rows.
         task_ignore_result=True,
         task_serializer="json",
@@ -58,7 +61,7 @@ def make_celery(app: Flask) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_connection_timeout=2,
-        broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True},
+        broker_transport_options={} if config.broker_url else _REDIS_OPTIONS,
         # A schedule in memory: there is nothing in it to remember, and a container needs no writable folder.
         beat_scheduler="celery.beat:Scheduler",
         beat_max_loop_interval=SWEEP_INTERVAL,

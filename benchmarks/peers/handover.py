@@ -29,8 +29,8 @@ def run(stage: Stage, results: Results) -> None:
         send_to(sink.port)
         stage.application.start()
         for _ in range(WARM_UP):
-            _milliseconds(sink)
-        times = [_milliseconds(sink) for _ in range(scale().single)]
+            milliseconds(sink)
+        times = [milliseconds(sink) for _ in range(scale().single)]
     cuts = quantiles(times, n=100, method="inclusive")
     of = f"{len(times)} mails, one at a time: from calling commit to MAIL FROM at the sink, worker and beat running"
     results.add("handover_p50_ms", cuts[49], "ms", of)
@@ -39,7 +39,7 @@ def run(stage: Stage, results: Results) -> None:
     save("mail-handover", distribution("From commit to hand-over, on an idle system", times, "ms", marks))
 
 
-def _milliseconds(sink: ClockedSink) -> float:
+def milliseconds(sink: ClockedSink) -> float:
     """Send one mail, at a moment that is in step with nothing."""
     time.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - a pause, not a secret
     if send_email_with_action("ana@example.org", NEW_SESSION, event_name="Harbour Conference", link=LINK) is None:

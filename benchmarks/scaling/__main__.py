@@ -7,18 +7,20 @@ import sys
 
 from benchmarks.quote import SCALING, quote
 from benchmarks.results import Results
-from benchmarks.scaling import partitions, pooler, replica, sizes, webs
+from benchmarks.scaling import broker, gateways, partitions, pooler, replica, sizes, webs
 from benchmarks.stage import stage
 
 STEPS = {
     "sizes": sizes.run,
     "webs": webs.run,
+    "gateways": gateways.run,
     "pooler": pooler.run,
     "replica": replica.run,
     "partitions": partitions.run,
+    "broker": broker.run,
 }
 # What a step needs besides ours.
-NEEDED = {"pooler": "pgbouncer"}
+NEEDED = {"pooler": "pgbouncer", "broker": "rabbitmq-server"}
 
 
 def main(names: list[str]) -> int:
