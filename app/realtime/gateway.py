@@ -229,7 +229,7 @@ class Gateway:
             await asyncio.sleep(1)
             second += 1
             for client in self._clients():
-                if isinstance(client, Sse) and id(client) // 64 % HEARTBEAT == second % HEARTBEAT:
+                if isinstance(client, Sse) and (client.identity.user_id + second) % HEARTBEAT == 0:
                     client.heartbeat()
             if second % (HEARTBEAT // 3) == 0:
                 await self.streams.ping()

@@ -161,6 +161,9 @@ class Publisher:
             if self._away_until == 0:
                 log.warning("What was committed could not be told (%s): trying again.", type(error).__name__)
             return False
+        except Exception:  # one message that cannot be made must not silence the process: they read the inbox instead
+            log.exception("What was committed could not be told.")
+            return False
         if self._away_until:
             log.info("What was committed is told again.")
         self._away_until = 0.0

@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 _TIMEOUT: Final = 5.0
 # Connections for questions: however many clients come at once, Redis is not asked by all of them at once.
 _QUESTIONS: Final = 16
+# Seconds that a question waits for its turn: after a restart all clients come within seconds.
+_TURN: Final = 20.0
 # Users that are asked for together.
 CHUNK: Final = 200
 # Seconds after which a Redis that says nothing, not even to a ping, is taken for gone.
@@ -70,7 +72,7 @@ class Streams:
         no_retry = Retry(NoBackoff(), 0)
         self.redis: Redis = Redis(
             connection_pool=BlockingConnectionPool.from_url(
-                url, max_connections=_QUESTIONS, timeout=_TIMEOUT, socket_timeout=_TIMEOUT, retry=no_retry, **options
+                url, max_connections=_QUESTIONS, timeout=_TURN, socket_timeout=_TIMEOUT, retry=no_retry, **options
             )
         )
         self._open = self.redis.register_script(OPEN)
