@@ -79,8 +79,8 @@ class Streams:
         self._pool = ConnectionPool.from_url(url, retry=no_retry, **options)
         self._ears: AbstractConnection | None = None
         self._heard_at = 0.0
-        # The confirmations that are waited for, by channel; Redis gives them in the order of the commands.
-        self._awaited: dict[str, deque[asyncio.Future[None]]] = {}
+        # The confirmations that are waited for, by channel, in the order of the commands; False, if Redis has gone.
+        self._awaited: dict[str, deque[asyncio.Future[bool]]] = {}
 
     def count(self) -> Counter[str]:
         """How many clients there are, by kind."""
@@ -237,7 +237,7 @@ class Streams:
         for futures in self._awaited.values():
             for future in futures:
                 if not future.done():
-                    future.set_exception(ConnectionError("Redis has gone"))
+                    future.set_result(False)
         self._awaited.clear()
 
     def _take(self, answer: Any) -> None:
@@ -254,7 +254,7 @@ class Streams:
             if not futures:
                 del self._awaited[answer[1]]
             if not future.done():
-                future.set_result(None)
+                future.set_result(True)
 
     def _pass_on(self, user_id: int, text: str) -> None:
         clients = self.users.get(user_id, [])
@@ -274,11 +274,12 @@ class Streams:
         if ears is None:
             raise ConnectionError("Redis is not heard")
         loop = asyncio.get_running_loop()
-        futures = [loop.create_future() for _ in channels]
+        futures: list[asyncio.Future[bool]] = [loop.create_future() for _ in channels]
         for channel, future in zip(channels, futures, strict=True):
             self._awaited.setdefault(channel, deque()).append(future)
         await ears.send_command("SUBSCRIBE", *channels)
-        await asyncio.gather(*futures)
+        if not all(await asyncio.gather(*futures)):
+            raise ConnectionError("Redis has gone")
 
     async def _unsubscribe(self, user_id: int) -> None:
         ears = self._ears
