@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from app.api.jsonapi.timestamps import format_timestamp
 from app.inbox.changes import NEW, READ, REMOVED, RESYNC, Change
+from app.inbox.page import COLUMNS
 from app.inbox.unread import MOST, capped
 from app.realtime.keys import (
     CONTROL,
@@ -39,13 +40,8 @@ CHUNK: Final = 1000
 # Of one user's notifications in one transaction: with more of them the client reads the inbox anew.
 MAX_EACH: Final = 20
 
-_COLUMNS: Final = """
-    n.id, n.user_id, n.happening_id, n.received_at, n.is_read, n.read_at, n.deleted_at,
-    h.title, h.message, h.action, h.event_type, h.link, h.data
-    FROM notifications AS n JOIN happenings AS h ON h.id = n.happening_id
-"""
-_NAMED: Final = text(f"SELECT {_COLUMNS} WHERE n.id = ANY(:ids)")
-_HEARD: Final = text(f"SELECT {_COLUMNS} WHERE n.happening_id = :happening AND n.user_id = ANY(:users)")
+_NAMED: Final = text(f"SELECT {COLUMNS} WHERE n.id = ANY(:ids)")
+_HEARD: Final = text(f"SELECT {COLUMNS} WHERE n.happening_id = :happening AND n.user_id = ANY(:users)")
 _UNREAD: Final = text(
     """
     SELECT u.id, (

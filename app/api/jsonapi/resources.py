@@ -16,6 +16,7 @@ from app.api.jsonapi.compound import collection_document, single_document
 from app.api.jsonapi.data_layer import Changes, DataLayer
 from app.api.jsonapi.document import read_resource
 from app.api.jsonapi.links import page_links, self_link
+from app.api.jsonapi.pages import Rows
 from app.api.jsonapi.query import Query, parse_query
 from app.api.jsonapi.response import document_response, empty_response
 from app.api.viewer import Viewer, current_viewer
@@ -104,11 +105,15 @@ class ListResource(Resource, ResourceList):
     def get(self, **view_kwargs: Any) -> Response:
         """A page."""
         query = self.query(many=True)
-        loaded = self.data_layer.get_collection(query, view_kwargs)
+        loaded = self.load(query, view_kwargs)
         document = collection_document(self.resource_type, loaded.rows, self.viewer, query)
         document["links"] = page_links(query.page, loaded)
         document["meta"] = {**loaded.meta, **self.list_meta(self.viewer, view_kwargs, loaded.count)}
         return document_response(document)
+
+    def load(self, query: Query, view_kwargs: Mapping[str, Any]) -> Rows:
+        """The rows of the page that is asked for."""
+        return self.data_layer.get_collection(query, view_kwargs)
 
     def post(self, **view_kwargs: Any) -> Response:
         """A new row: 201 with its address."""
