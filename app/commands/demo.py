@@ -20,7 +20,9 @@ STOPPED = 130
     help="Play a whole conference from this JSON file instead of the small play.",
 )
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="Where the web server listens (default: 5000, or a free one)."
+    "--port",
+    type=click.IntRange(1, 65534),
+    help="Where the web server listens, and the realtime gateway on the next one (default: 5000, or a free one).",
 )
 def demo(*, once: bool, data: Path | None, port: int | None) -> None:
     """Play the main job on a fresh stack, check what came, and keep serving until Ctrl-C."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
+from app.demo.checks import Check
 from app.demo.client import Client, document
 from app.demo.conference import Conference
 from app.demo.conference_checks import Imported, publishing_told_each_once, told_of_import_alone, whole_event_is_there
 from app.demo.inbox import OPEN_STATUSES, mail_log, mails_with
-from app.demo.people import Person, log_in
+from app.demo.people import Person, log_in, welcome
 from app.demo.play import Outcome, Play, await_no_open_mail, begin, enter_organizer
 from app.demo.screen import Screen
 from app.demo.stage import Stage
+from app.demo.story_live import Live, tell_live
 from app.demo.tables import show_mail_log, show_notifications
 from app.demo.transfers import await_mail, import_file
 from app.demo.verdict import sent_and_arrived
@@ -40,7 +43,10 @@ def play_conference(stage: Stage, screen: Screen, conference: Conference) -> Out
     _publish(play, imported, admin)
     mails_seconds = time.monotonic() - begun
     _look_around(play, organizer, admin)
-    _check(play, imported, admin)
+    play.screen.title("Lena comes to hear of the sessions: registers, confirms, logs in")
+    live = Live(play, imported.event, welcome(play.door, "Lena", "Lund"), organizer, admin)
+    made = tell_live(live)
+    _check(play, imported, admin, made)
     figures = [
         ("sessions", str(len(conference.content.sessions))),
         ("speakers", str(len(conference.content.speakers))),
@@ -107,10 +113,12 @@ def _look_around(play: Play, organizer: Person, admin: Client) -> None:
     show_mail_log(play.screen, admin, NEWEST)
 
 
-def _check(play: Play, imported: Imported, admin: Client) -> None:
+def _check(play: Play, imported: Imported, admin: Client, made: Sequence[Check]) -> None:
     play.screen.title("Checks")
     log = mail_log(admin)
     for check in publishing_told_each_once(imported, log):
+        play.screen.check(check)
+    for check in made:
         play.screen.check(check)
     for check in sent_and_arrived(admin, play.stage.mailbox, log):
         play.screen.check(check)

@@ -35,7 +35,7 @@ def run_demo(data: Path | None, port: int | None, *, serve: bool) -> int:
     """
     screen = Screen()
     conference = load_conference(data) if data is not None else None
-    starting = screen.waiting("starting PostgreSQL, Valkey, the mail catcher, web, worker and beat")
+    starting = screen.waiting("starting PostgreSQL, Valkey, the mail catcher, web, worker, beat and gateway")
     with starting, open_stage(port, os.environ) as stage:
         starting.stop()
         return _play(stage, screen, conference, serve=serve)

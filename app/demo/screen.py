@@ -49,6 +49,10 @@ class Screen:
         """Say something between requests."""
         self._console.print(Text(f"  {words}", style))
 
+    def line(self, words: str, style: str = "") -> None:
+        """Show a line as it came, cut where the terminal ends."""
+        self._console.print(Text(f"  {words}", style), no_wrap=True, overflow="ellipsis")
+
     def answer(self, answer: Answer, came: str) -> None:
         """Show a request, its status, and what came of it."""
         row = Table.grid(padding=(0, 1), expand=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,7 @@ from app.embedded.signals import StopSignals
 from app.embedded.stack import EmbeddedStack
 
 DEFAULT_PORT: Final = 5000
+LAST_PORT: Final = 2**16 - 1
 POLL_SECONDS: Final = 0.1
 WAIT_SECONDS: Final = 60.0
 # The links in the mails must lead to this server, and its mails must be allowed to reach the catcher.
@@ -35,6 +38,8 @@ OVERRIDDEN: Final = (
     "MAIL_ALLOWED_RECIPIENTS",
     "MAIL_ALLOW_PRIVATE_HOSTS",
     "RATE_LIMITS",
+    "REALTIME_ORIGINS",
+    "REALTIME_URL",
     "TRUSTED_PROXIES",
 )
 ADMIN_ADDRESS: Final = "admin@example.org"
@@ -68,13 +73,41 @@ class Stage:
                 raise DemoFailure(what, f"it within {seconds:.0f} s", f"not yet ({self.mailbox.count()} mails arrived)")
             time.sleep(POLL_SECONDS)
 
+    def command(self, name: str, *options: str) -> str:
+        """Run a command of manage.py as an operator does; give what it printed, which is kept nowhere.
+
+        Raises:
+            DemoFailure: it failed.
+            StoppedBySignal: somebody asked the demo to end.
+        """
+        argv = [sys.executable, "manage.py", name, *options, "--data-dir", str(self.stack.data_dir)]
+        env = {**self.application.environ, **self.application.env}
+        try:
+            ended = subprocess.run(  # noqa: S603 - our own command
+                argv,
+                cwd=ROOT,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=WAIT_SECONDS,
+                check=False,
+                # Ctrl-C is the demo's own to answer.
+                start_new_session=True,
+            )
+        except subprocess.TimeoutExpired:
+            raise DemoFailure(f"manage.py {name}", f"its end within {WAIT_SECONDS:.0f} s", "none") from None
+        self.stack.check()
+        if ended.returncode:
+            raise DemoFailure(f"manage.py {name}", "exit code 0", f"{ended.returncode}: {ended.stderr.strip()}")
+        return ended.stdout.strip()
+
 
 @contextmanager
 def open_stage(port: int | None, environ: Mapping[str, str]) -> Iterator[Stage]:
     """Start everything on a fresh data dir; end and remove it all afterwards, also after a signal or an error.
 
     Args:
-        port: where the web server listens; None is 5000, or any free one if that is taken.
+        port: where the web server listens, and the gateway on the next; None is 5000, or any free one if that is taken.
         environ: the environment, of which `OVERRIDDEN` is left out. On a server named in DATABASE_URL only a database
             of our own is used.
 
@@ -95,13 +128,15 @@ def open_stage(port: int | None, environ: Mapping[str, str]) -> Iterator[Stage]:
         application = Application(stack, port or _choose_port(folder), kept)
         application.migrate()
         application.start()
+        # It is needed late: nobody waits while it loads.
+        application.launch_realtime()
         yield Stage(stack, application, Mailbox(stack.mail_dir), _make_admin(application))
 
 
 def log_ends(stage: Stage, lines: int = 12) -> str:
-    """The last lines of what web and worker logged, for a failure: the files themselves are removed."""
+    """The last lines of what the processes logged, for a failure: the files themselves are removed."""
     ends = []
-    for name in ("web", "worker"):
+    for name in ("web", "worker", "realtime"):
         log = (stage.stack.data_dir / "log" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         ends.append("\n".join([f"the end of {name}.log:", *(f"  {line}" for line in log.splitlines()[-lines:])]))
     return "\n".join(ends)
@@ -128,7 +163,10 @@ def _folder() -> Iterator[Path]:
 
 
 def _choose_port(folder: Path) -> int:
-    return DEFAULT_PORT if is_free(DEFAULT_PORT) else Ports(folder).choose("web")
+    """A port that is free and whose next is free too."""
+    ports = Ports(folder)
+    candidates = chain([DEFAULT_PORT], (ports.choose(f"web-{number}") for number in count()))
+    return next(port for port in candidates if port < LAST_PORT and is_free(port) and is_free(port + 1))
 
 
 def _make_admin(application: Application) -> Login:

@@ -22,11 +22,13 @@ from app.demo.play import (
 from app.demo.screen import Screen
 from app.demo.stage import Stage
 from app.demo.story_bounce import have_mail_bounce
+from app.demo.story_broadcast import broadcast
 from app.demo.story_checks import run_checks
 from app.demo.story_detour import go_round_dead_server
 from app.demo.story_import import export_and_import
 from app.demo.story_inbox import decide, mark_as_read, show_arrived_mail, show_inbox, show_speakers_side
 from app.demo.story_invite import invite
+from app.demo.story_live import Live, tell_live
 from app.demo.story_order import order_tickets
 from app.demo.story_publish import publish_copy
 from app.demo.tables import show_mail_log
@@ -57,6 +59,8 @@ def play_story(stage: Stage, screen: Screen) -> Outcome:
     made += [*checks, *publish_copy(cast, copy)]
     admin = _open_mail_log(cast)
     made += [*have_mail_bounce(cast, admin), *go_round_dead_server(cast, admin)]
+    ana, bo = cast.speakers
+    made += [*tell_live(Live(play, event, ana, bo, admin.client)), *broadcast(cast)]
     passed = run_checks(cast, admin, made)
     logins = [("organizer", organizer.login), ("speaker", cast.speakers[0].login), ("admin", stage.admin)]
     return Outcome(logins, [("checks", f"{passed} of {passed} passed"), ("mails", str(stage.mailbox.count()))])

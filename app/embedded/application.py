@@ -104,9 +104,17 @@ class Application:
         Raises:
             StackError: its port is taken, or the process ended.
         """
+        self.launch_realtime()
+        self.await_realtime()
+
+    def launch_realtime(self) -> None:
+        """Start the realtime gateway, without waiting for it; a StackError if its port is taken."""
         _require_free(self.port + 1)
         command = [sys.executable, "-m", "app.realtime", "--host", LOOPBACK, "--port", str(self.port + 1)]
         self._add("realtime", command)
+
+    def await_realtime(self) -> None:
+        """Wait until the gateway that was launched hears Redis; a StackError if it does not."""
         self.stack.wait_until(lambda: self._checks(self.realtime_url).get("broker") == "ok", "the realtime gateway")
 
     def is_ready(self) -> bool:

@@ -77,6 +77,13 @@ def test_every_step_happens_and_nothing_is_left(tmp_path: Path) -> None:
     assert re.search(r"bounced +simulator +550 +There is no such mailbox", shown), shown
     assert re.search(r"rerouted +smtp +SMTP server 127", shown), shown
     assert "connecting: Connection refused" in shown
+    # What is told live is shown as it came, and the token of the program is not shown.
+    assert re.search(
+        r"id: ([0-9a-f]{16}-\d+)\s+event: notification\s+data: {\"id\":\"\1\",\"action\":\"new\"", shown
+    ), shown
+    assert re.search(r"“The recording is there”, \d+ ms after the POST was sent", shown), shown
+    assert "mail: Not told: the user's preference for sessions.* says so." in shown
+    assert not re.search(r"ush_\w", shown)
     assert "Still serving" not in shown
     assert_nothing_is_left(tmp_path)
 
@@ -118,8 +125,9 @@ def test_a_conference_is_played_and_served_with_logins_that_work_until_it_is_ask
     temporary.mkdir()
     with demo(temporary, "--data", str(conference_file(tmp_path, "<b>One</b>\ttwo"))) as process:
         shown = read_until(process, "│ logs")
-        # Two for the organizer's account, one for the import; the publishing is told to the organizer and to Ana, once.
-        assert re.search(r"mails\s+5\b", shown), shown
+        # Two for the organizer's account, one for the import; the publishing is told to the organizer and to Ana, once;
+        # two for Lena's account, and of what the program announces one to the organizer.
+        assert re.search(r"mails\s+8\b", shown), shown
         assert_logins_work(shown)
         process.send_signal(signal.SIGTERM)
         process.communicate()
@@ -147,7 +155,7 @@ def test_a_mail_that_did_not_arrive_is_told_in_one_line_and_nothing_is_left(tmp_
         next(temporary.glob("usher-demo-*/mail/*.eml")).unlink()
         rest, _ = process.communicate()
     assert process.returncode == 1
-    assert "✗ as many .eml files as mails sent: expected 5; came: 4" in rest
+    assert "✗ as many .eml files as mails sent: expected 8; came: 7" in rest
     assert "It all happened" not in shown + rest
     assert_nothing_is_left(temporary)
 
