@@ -22,7 +22,8 @@ Tell = Callable[..., Notification]
 
 @pytest.fixture(scope="session")
 def _gateway(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(stack.env, tmp_path_factory.mktemp("gateway") / "log") as gateway:
+    log = tmp_path_factory.mktemp("gateway") / "log"
+    with running_gateway(stack.env, log, program=("manage.py", "realtime")) as gateway:
         yield gateway
         # Whatever the clients and the tests did, nothing was a surprise.
         assert [line for line in gateway.log.read_text().splitlines() if '"level": "error"' in line] == []

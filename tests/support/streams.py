@@ -144,10 +144,12 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Gateway]:
+def running_gateway(
+    env: dict[str, str], log: Path, port: int = 0, program: tuple[str, ...] = ("-m", "app.realtime")
+) -> Iterator[Gateway]:
     """Start a gateway, wait until it hears Redis, and end it; `log` is where its log goes."""
     port = port or free_port()
-    command = [sys.executable, "manage.py", "realtime", "--port", str(port)]
+    command = [sys.executable, *program, "--port", str(port)]
     environment = plain_environment(
         **{name: env[name] for name in ("REDIS_URL", "SECRET_KEY")},
         APP_ENVIRONMENT="production",
