@@ -90,19 +90,19 @@ def run(stage: Stage, results: Results) -> None:
         after = gateway.memory_info().rss
     stage.stack.stop_part("realtime")
     of = f"one gateway with {count} clients"
-    results.add("stream_p50_ms", median(delays), "ms", f"from the begin of a commit to the client, {of}")
-    results.add("stream_p99_ms", quantiles(delays, n=100)[98], "ms", f"from the begin of a commit to the client, {of}")
+    results.add("stream_p50_ms", median(delays), "ms", f"from the start of a commit to the client, {of}")
+    results.add("stream_p99_ms", quantiles(delays, n=100)[98], "ms", f"from the start of a commit to the client, {of}")
     results.add("stream_kib_per_client", (after - before) / 1024 / count, "KiB", f"resident, after all messages, {of}")
     results.add(
         "stream_broadcast_s",
         max(broadcasts),
         "s",
-        f"begin of the commit to the last client, worst of {BROADCASTS}, {of}",
+        f"from the start of a commit to the last client, worst of {BROADCASTS}, {of}",
     )
 
 
 def _single(clients: Clients, user_id: int) -> float:
-    """Milliseconds from the begin of a commit that tells one user to the client."""
+    """Milliseconds from the start of a commit that tells one user to the client."""
     begun = tell([user_id])
     [[told, at]] = json.loads(clients.ask("1"))
     if told != user_id:
@@ -111,7 +111,7 @@ def _single(clients: Clients, user_id: int) -> float:
 
 
 def _broadcast(clients: Clients, users: list[int]) -> float:
-    """Seconds from the begin of a commit that tells all of them to the last client."""
+    """Seconds from the start of a commit that tells all of them to the last client."""
     begun = tell(users)
     told = json.loads(clients.ask(str(len(users))))
     if {user_id for user_id, _ in told} != set(users):
