@@ -259,7 +259,7 @@ def create_app(config: Config | None = None) -> Starlette:
         Route("/ready", gateway.ready),
         Route("/metrics", gateway.metrics),
     ]
-    plain = Starlette(routes=routes, lifespan=gateway.running)
+    plain = Starlette(routes=routes, lifespan=gateway.running, exception_handlers={404: _nothing_there})
     plain.state.gateway = gateway
     return plain
 
@@ -279,6 +279,11 @@ def dispatch(plain: Starlette) -> Callable[[Scope, Receive, Send], object]:
             await plain(scope, receive, send)
 
     return serve
+
+
+async def _nothing_there(_request: Request, _error: Exception) -> Response:
+    words = "This is the realtime gateway: the stream is /v1/users/<id>/notifications/stream, the socket is"
+    return refusal(Refused(404, f"{words} {SOCKET}; all else is at the web server."))
 
 
 def _known(asked: HTTPConnection) -> Position | None:

@@ -275,7 +275,9 @@ def test_health_readiness_and_figures_are_served_and_nothing_else(gateway: Gatew
     assert 'usher_realtime_connections{kind="sse"} 1.0' in figures.text
     assert "usher_realtime_redis_up 1.0" in figures.text
     for path in ("/", "/v1/users/1/notifications", "/v1/users/x/notifications/stream", "/ws/notifications"):
-        assert gateway.get(path).status_code == 404
+        nothing = gateway.get(path)
+        assert nothing.status_code == 404
+        assert "This is the realtime gateway" in nothing.json()["errors"][0]["detail"]
 
 
 def test_a_request_has_an_end(gateway: Gateway) -> None:

@@ -66,6 +66,8 @@ _DETAILS = {
     405: "This address does not take this method: see the header Allow.",
     413: "The body is larger than this server reads.",
 }
+_REALTIME = ("/notifications/stream", "/ws/notifications")
+_GATEWAY = "Not the web server but the realtime gateway has this address: see REALTIME_URL."
 
 
 def init_app(app: Flask) -> None:
@@ -111,6 +113,8 @@ def _on_http_exception(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or 500)
     answer = ApiError(_DETAILS.get(status, error.description or status.phrase))
     answer.status, answer.title = str(status.value), status.phrase.capitalize()
+    if status is HTTPStatus.NOT_FOUND and request.path.endswith(_REALTIME):
+        answer.detail = _GATEWAY
     answer.headers = {
         name: value
         for name, value in error.get_headers(request.environ)

@@ -46,6 +46,8 @@ def only(answer: TestResponse, status: int) -> dict[str, object]:
 def test_an_unknown_address_is_404(toys: Toys) -> None:
     assert only(toys.get("/nothing"), 404)["title"] == "Not found"
     assert only(toys.client.get("/"), 404)["detail"] == "There is nothing at this address."
+    for path in ("/v1/users/1/notifications/stream", "/ws/notifications"):
+        assert "REALTIME_URL" in only(toys.client.get(path), 404)["detail"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Viewer": "1"}, {"Accept": "text/html"}, {"Content-Type": "text/plain"}])
