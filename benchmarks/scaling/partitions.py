@@ -26,7 +26,10 @@ _MAKE: Final = (
     """,
     "ALTER TABLE parted ADD PRIMARY KEY (user_id, id)",
     "ALTER TABLE parted ADD FOREIGN KEY (happening_id) REFERENCES happenings ON DELETE CASCADE",
-    "ALTER TABLE parted ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+    """
+    CREATE TRIGGER parted_has_users AFTER INSERT ON parted REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION notifications_have_users()
+    """,
     "CREATE INDEX ON parted (user_id, id DESC) WHERE deleted_at IS NULL",
     "CREATE INDEX ON parted (user_id, id DESC) WHERE NOT is_read AND deleted_at IS NULL",
     "CREATE UNIQUE INDEX ON parted (happening_id, user_id)",
