@@ -93,7 +93,15 @@ class _Load:
         return connection
 
     def run(self, until: float, every: float) -> Answers:
-        """Ask until then; with `every`, a request is due so many seconds after the one before."""
+        """Ask until then, and close all; with `every`, a request is due so many seconds after the one before."""
+        try:
+            return self._ask_until(until, every)
+        finally:
+            for key in list(self._selector.get_map().values()):
+                key.data.socket.close()
+            self._selector.close()
+
+    def _ask_until(self, until: float, every: float) -> Answers:
         begun = due = time.perf_counter()
         busy = 0
         while (now := time.perf_counter()) < until or busy:
@@ -107,9 +115,6 @@ class _Load:
                 raise RuntimeError(f"nothing was answered for {_PATIENCE:.0f} s")
             busy -= sum(self._receive(key.data) for key, _ in ready)
         self._answers.seconds = time.perf_counter() - begun
-        for key in list(self._selector.get_map().values()):
-            key.data.socket.close()
-        self._selector.close()
         return self._answers
 
     def _ask(self, connection: _Connection, begun: float) -> None:
