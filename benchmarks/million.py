@@ -32,7 +32,7 @@ RATE: Final = 40.0
 CONNECTIONS: Final = 8
 SECONDS: Final = 15.0
 # Seconds that all may take.
-PATIENCE: Final = 300.0
+PATIENCE: Final = 900.0
 
 
 @dataclass
