@@ -26,6 +26,7 @@ from tests.support.preferences import prefer
 from tests.support.rows import count, mailed, notified
 
 _EMAIL: Final = "tests/delivery/test_cobalt_email.py::test_"
+_SERVICES: Final = "tests/delivery/services/test_failover.py::test_"
 
 # The page's words, and where each of them is seen to hold.
 ROWS: Final = {
@@ -71,6 +72,12 @@ ROWS: Final = {
     "Email: reply_to": (f"{_EMAIL}provide_a_reply_to_field_so_that_users_can_reply",),
     "Email: a user notification besides": (f"{_EMAIL}in_addition_to_the_email_add_a_user_notification",),
     "Email: a record of each, and what became of it": (f"{_EMAIL}every_email_has_a_record_of_what_became_of_it",),
+    "Email: through any gateway, by SMTP or another backend": (
+        f"{_SERVICES}while_the_smtp_server_is_away_sendgrid_takes_the_mails_under_the_same_message_id",
+    ),
+    "Email: the provider notifies when a message changes state": (
+        "tests/api/test_webhooks.py::test_events_are_written_down_and_an_admin_sees_them",
+    ),
     "Email: playpen": (f"{_EMAIL}a_playpen_lets_mail_leave_to_real_people_only_from_production",),
 }
 

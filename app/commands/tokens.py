@@ -15,7 +15,13 @@ from app.commands.mail import Age
 
 @click.command("create-token", params=[data_dir_option()])
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; may be there several times.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    help="happenings:write or event-types:write; may be there several times.",
+)
 @click.option("--expires", type=Age(), help="How long it counts: 12h, 90d; without it, until it is revoked.")
 @with_appcontext
 def create_token(name: str, scopes: tuple[str, ...], expires: timedelta | None) -> None:

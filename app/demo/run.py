@@ -57,7 +57,7 @@ def _show(stage: Stage, screen: Screen, outcome: Outcome, *, serve: bool) -> Non
     screen.facts("It all happened", outcome.figures)
     if not serve:
         return
-    facts = [("address", stage.application.url)]
+    facts = [("address", stage.application.url), ("realtime", stage.application.realtime_url)]
     facts += [(role, f"{login.email:<20}  {login.password}") for role, login in outcome.logins]
     facts += [("mails", str(stage.stack.mail_dir)), ("logs", str(stage.stack.data_dir / "log"))]
     screen.facts("Still serving: Ctrl-C ends it and removes everything", facts)

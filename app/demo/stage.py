@@ -125,7 +125,7 @@ def open_stage(port: int | None, environ: Mapping[str, str]) -> Iterator[Stage]:
         if stop.count:
             raise StoppedBySignal
         stack = exits.enter_context(EmbeddedStack(folder, handle_signals=True, environ=kept))
-        application = Application(stack, port or _choose_port(folder), kept)
+        application = Application(stack, port or choose_port(folder), kept)
         application.migrate()
         application.start()
         # It is needed late: nobody waits while it loads.
@@ -162,7 +162,7 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _choose_port(folder: Path) -> int:
+def choose_port(folder: Path) -> int:
     """A port that is free and whose next is free too."""
     ports = Ports(folder)
     candidates = chain([DEFAULT_PORT], (ports.choose(f"web-{number}") for number in count()))

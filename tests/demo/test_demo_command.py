@@ -136,7 +136,7 @@ def test_a_conference_is_played_and_served_with_logins_that_work_until_it_is_ask
 
 
 def assert_logins_work(shown: str) -> None:
-    address = re.findall(r"http://127\.0\.0\.1:\d+", shown)[-1]
+    address = re.findall(r"│ address +(http://127\.0\.0\.1:\d+)", shown)[-1]
     logins = re.findall(r"(\S+@example\.org) +(\S{8,}) ", shown)
     assert [email for email, _ in logins] == ["olivia@example.org", "admin@example.org"]
     for email, password in logins:
