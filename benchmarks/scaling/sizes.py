@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from app.happenings.declared import PLATFORM_BROADCAST
+from app.happenings.types import EventType, declare
 from app.models import db
 from benchmarks.mails import queue
 from benchmarks.peers.fanout import tell_everyone
@@ -25,10 +25,11 @@ def run(stage: Stage, results: Results) -> None:  # noqa: ARG001 - every step ha
         add_users(connection, 1, USERS)
         settle(connection, "users")
         results.add("scaling_user_bytes", _row(connection, "users"), "bytes", "a user's row with its indexes")
+    in_app = declare(EventType("benchmarks.sizes.app", "Closed")).name
     seconds, wal = [], []
     for _ in range(3):
         before = db.session.scalar(_WAL)
-        seconds.append(tell_everyone(PLATFORM_BROADCAST, USERS))
+        seconds.append(tell_everyone(in_app, USERS))
         wal.append(float((db.session.scalar(_WAL) or 0) - (before or 0)) / USERS)
     rows = f"a fan-out to {USERS:,} users"
     results.add("scaling_fanout_rate", USERS / min(seconds), "rows/s", f"{rows}, one process")
