@@ -20,7 +20,7 @@ from app.api.jsonapi.response import document_response
 from app.api.marks import mark_all, mark_named
 from app.api.schema.notifications import NOTIFICATION
 from app.api.schema.users import USER
-from app.api.unchanged import count_once, unread_once, with_validators
+from app.api.unchanged import count_once, numbers, unread_once, with_validators
 from app.api.viewer import Viewer, current_viewer
 from app.inbox.page import count_all, read_page
 from app.inbox.unread import inbox, unread_count
@@ -115,11 +115,8 @@ def notification_count(user_id: int) -> Response:
     """How many there are, and how many are unread."""
     _require_user(user_id, current_viewer())
     counted = select(func.count()).select_from(Notification).where(inbox(user_id))
-    meta = {
-        "count": count_once(lambda: db.session.scalar(counted) or 0),
-        "unread-count": unread_once(lambda: unread_count(user_id)),
-    }
-    return with_validators(document_response({"meta": meta}))
+    count, unread = count_once(lambda: db.session.scalar(counted) or 0), unread_once(lambda: unread_count(user_id))
+    return with_validators(document_response({"meta": numbers(count, unread)}))
 
 
 def _is_plain(query: Query) -> tuple[bool, bool | None]:

@@ -15,13 +15,15 @@ from flask import Flask, Response, g, request
 
 from app.api.jsonapi.negotiation import accepts
 from app.api.jsonapi.query import Query
+from app.api.jsonapi.response import document_response
 from app.api.viewer import Viewer, current_viewer
 from app.auth.login import token_in
 from app.auth.tokens import TokenError, read_login_token
 from app.inbox.store import Version
 from app.inbox.versions import store
 
-ENDPOINTS: Final = frozenset({"v1.notification_list", "v1.notification_count"})
+COUNT: Final = "v1.notification_count"
+ENDPOINTS: Final = frozenset({"v1.notification_list", COUNT})
 # Goes up when the same rows make another document than before.
 _FORMAT: Final = 1
 
@@ -66,7 +68,7 @@ def unread_once(read: Callable[[], int | str]) -> int | str:
     if known is None:
         return read()
     if known.version.unread is not None:
-        return int(known.version.unread) if known.version.unread.isdigit() else known.version.unread
+        return _unread(known.version.unread)
     unread = read()
     known.learned["unread"] = unread
     return unread
@@ -98,14 +100,30 @@ def _not_modified() -> Response | None:
     g.inbox = _known()
     if g.inbox is not None and g.inbox.version.login == g.inbox.generation is not None:
         g.known_viewer = Viewer(known_id=g.inbox.version.user_id)
-    if g.inbox is None or not request.if_none_match.contains_weak(g.inbox.etag):
-        return None
-    if not accepts(request.headers.get("Accept", "")):
-        return None  # will be refused
+    if g.inbox is None or not accepts(request.headers.get("Accept", "")):
+        return None  # the latter will be refused
+    if not request.if_none_match.contains_weak(g.inbox.etag):
+        return _known_numbers(g.inbox.version)
     response = Response(status=304)
     del response.headers["Content-Type"]
     response.set_etag(g.inbox.etag, weak=True)
     return _private(response)
+
+
+def _known_numbers(version: Version) -> Response | None:
+    """The answer to the most frequent question, if all of it is known: whose inbox it is, and both numbers."""
+    if g.known_viewer is None or request.endpoint != COUNT or version.count is None or version.unread is None:
+        return None
+    return with_validators(document_response({"meta": numbers(version.count, _unread(version.unread))}))
+
+
+def numbers(count: int, unread: int | str) -> dict[str, int | str]:
+    """What the count of an inbox says."""
+    return {"count": count, "unread-count": unread}
+
+
+def _unread(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
 
 
 def _known() -> Known | None:
