@@ -42,7 +42,9 @@ def use_servers(value: Path | None, needed: tuple[str, ...] = ("DATABASE_URL",))
     from app.embedded.runtime import read_runtime  # noqa: PLC0415
 
     try:
-        os.environ.update(read_runtime(value or Path(DEFAULT_DATA_DIR)).env)
+        runtime = read_runtime(value or Path(DEFAULT_DATA_DIR))
     except StackError as error:
         hint = "" if value else " Or set DATABASE_URL, REDIS_URL, SECRET_KEY and SETTINGS_KEY."
         raise click.ClickException(f"{error}.{hint}") from error
+    os.environ.update(runtime.env)
+    os.environ.update({name: url for name, url in runtime.addresses.items() if not os.environ.get(name)})

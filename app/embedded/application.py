@@ -77,6 +77,8 @@ class Application:
         """
         _require_free(self.port)
         self.start_web()
+        # Links in the mails of commands lead here too.
+        self.stack.announce({"FRONTEND_URL": self.env["FRONTEND_URL"]})
         self.stack.wait_until(self.is_ready, "the web server")
         self.start_worker()
         self.start_beat()
@@ -112,6 +114,7 @@ class Application:
         _require_free(self.port + 1)
         command = [sys.executable, "-m", "app.realtime", "--host", LOOPBACK, "--port", str(self.port + 1)]
         self._add("realtime", command)
+        self.stack.announce({"REALTIME_URL": self.env["REALTIME_URL"]})
 
     def await_realtime(self) -> None:
         """Wait until the gateway that was launched hears Redis; a StackError if it does not."""

@@ -19,12 +19,14 @@ class Runtime:
         pid: of the process that supervises it.
         env: DATABASE_URL, REDIS_URL, SECRET_KEY and SETTINGS_KEY; secret.
         ports: of the servers on 127.0.0.1, by name: postgres, valkey, mailcatcher.
+        addresses: FRONTEND_URL and REALTIME_URL, as far as the application was started.
     """
 
     pid: int
     mail_dir: str
     ports: dict[str, int]
     env: dict[str, str] = field(repr=False)
+    addresses: dict[str, str] = field(default_factory=dict)
 
     def write(self, data_dir: Path) -> None:
         """Tell other commands; readable by the owner only."""

@@ -72,6 +72,7 @@ class EmbeddedStack:
         self._lock = DataDirLock(self.data_dir)
         self._servers: dict[str, Server] = {}
         self._ports: dict[str, int] = {}
+        self._addresses: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         """Start the servers and wait until each serves.
@@ -124,7 +125,13 @@ class EmbeddedStack:
             self._await(name)
         self.mail_port = self._ports["mailcatcher"]
         self.env = self._make_env(environ, keys, cluster, valkey)
-        Runtime(os.getpid(), str(self.mail_dir), self._ports, self.env).write(self.data_dir)
+        self.announce({})
+
+    def announce(self, addresses: Mapping[str, str]) -> None:
+        """Tell other commands where the application is found, besides the servers."""
+        self._addresses.update(addresses)
+        runtime = Runtime(os.getpid(), str(self.mail_dir), self._ports, self.env, self._addresses)
+        runtime.write(self.data_dir)
 
     def _make_env(self, environ: dict[str, str], keys: Keys, cluster: Cluster, valkey: Valkey) -> dict[str, str]:
         return {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.embedded.runtime import read_runtime
 from tests.support.dev import Dev, belonging_to, find_part, manage, running_dev, start
 from tests.support.processes import free_port, runs, wait_for
 
@@ -52,6 +53,10 @@ def test_it_serves_with_commands_beside_it_until_sigterm_ends_every_process(dev:
         login = {"email": "boss@example.org", "password": PASSWORD}
         assert session.post(f"{dev.url}/auth/session", json=login, timeout=10).status_code == 200
         assert session.get(f"http://127.0.0.1:{dev.port + 1}/ready", timeout=10).json()["status"] == "ok"
+
+    # Beside it, commands make links that lead to it.
+    gateway = f"http://127.0.0.1:{dev.port + 1}"
+    assert read_runtime(dev.data_dir).addresses == {"FRONTEND_URL": dev.url, "REALTIME_URL": gateway}
 
     code, _, errors = manage("dev", "--port", str(free_port()), *folder)
     assert code == 1
