@@ -42,9 +42,7 @@ def use_servers(value: Path | None, needed: tuple[str, ...] = ("DATABASE_URL",))
     from app.embedded.runtime import read_runtime  # noqa: PLC0415
 
     try:
-        runtime = read_runtime(value or Path(DEFAULT_DATA_DIR))
+        read_runtime(value or Path(DEFAULT_DATA_DIR)).put_into(os.environ)
     except StackError as error:
         hint = "" if value else " Or set DATABASE_URL, REDIS_URL, SECRET_KEY and SETTINGS_KEY."
         raise click.ClickException(f"{error}.{hint}") from error
-    os.environ.update(runtime.env)
-    os.environ.update({name: url for name, url in runtime.addresses.items() if not os.environ.get(name)})

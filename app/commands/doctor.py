@@ -56,7 +56,7 @@ def _use_servers(data_dir: Path | None) -> None:
     from app.embedded.runtime import read_runtime  # noqa: PLC0415 - production need not have the embedded servers
 
     try:
-        os.environ.update(read_runtime(data_dir or Path(DEFAULT_DATA_DIR)).env)
+        read_runtime(data_dir or Path(DEFAULT_DATA_DIR)).put_into(os.environ)
     except StackError as error:
         if data_dir is not None:
             raise click.ClickException(f"{error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,11 @@ class Runtime:
     def write(self, data_dir: Path) -> None:
         """Tell other commands; readable by the owner only."""
         write_private(_path(data_dir), json.dumps(asdict(self), indent=1))
+
+    def put_into(self, environ: MutableMapping[str, str]) -> None:
+        """Name these servers in an environment, and the addresses unless it has others."""
+        environ.update(self.env)
+        environ.update({name: url for name, url in self.addresses.items() if not environ.get(name)})
 
 
 def read_runtime(data_dir: Path | str) -> Runtime:
