@@ -20,21 +20,29 @@ from app.delivery.services.shared_redis import SharedRedis, connect
 LIFE: Final = 60.0
 # Seconds for which a writer that was not heard from again keeps others from giving versions.
 HOLD: Final = 30.0
-# A change of more inboxes than this is one of all: a message to a million people is not two million commands.
+# A change of more inboxes than this is written down as one: a message to a million people is not two million commands.
 MANY: Final = 200
-# Whose version stands for all inboxes.
+# Whose version stands for all inboxes; it ends only when nobody knows which have changed.
 ALL: Final = "all"
 
 _CONSEQUENCE: Final = "inboxes are read from the database each time"
 
-# KEYS: of all and of one the version, the writers. ARGV: two new versions, milliseconds to live, which count.
+# A version that is there is of an inbox that nobody is about to change: he has ended it, and none is made until he is
+# done.
+# KEYS: of all and of one the version, the writers. ARGV: two new versions, milliseconds to live, which count, the user.
 _READ: Final = """
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local is_there = redis.call('EXISTS', KEYS[3]) == 1
 for index = 2, 4, 2 do
-  if redis.call('EXISTS', KEYS[index]) == 1 then
+  if not is_there and redis.call('EXISTS', KEYS[index]) == 1 then
     redis.call('ZREMRANGEBYSCORE', KEYS[index], '-inf', ms)
-    if redis.call('ZCARD', KEYS[index]) > 0 then return false end
+    for _, writer in ipairs(redis.call('ZRANGE', KEYS[index], 0, -1)) do
+      local first, last = string.match(writer, ':(%d+):(%d+)$')
+      if not first or (tonumber(first) <= tonumber(ARGV[5]) and tonumber(ARGV[5]) <= tonumber(last)) then
+        return false
+      end
+    end
   end
 end
 local versions = {}
@@ -74,7 +82,16 @@ for index = 1, #KEYS, 2 do
   redis.call('PEXPIRE', KEYS[index + 1], ARGV[2])
 end
 """
-# KEYS: the same. ARGV: the writer's name.
+# KEYS: the writers of all. ARGV: the writer's name with the first and the last user of those whose inboxes he changes,
+# milliseconds that he is waited for, the users. Their keys follow from their ids: naming ten thousand takes longer.
+_HOLD_MANY: Final = """
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+redis.call('ZADD', KEYS[1], ms + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[2])))
+for id in string.gmatch(ARGV[3], '%d+') do redis.call('DEL', 'usher:inbox:' .. id) end
+"""
+# KEYS: as for `_HOLD`. ARGV: the writer's name.
 _RELEASE: Final = """
 for index = 1, #KEYS, 2 do
   redis.call('DEL', KEYS[index])
@@ -89,7 +106,7 @@ class Version:
 
     Attributes:
         user_id: whose inbox.
-        of_all: the version that changes with what many are told.
+        of_all: the version of all, which changes when it is not known whose have.
         own: the version that changes with this inbox.
         login: the generation of the owner's tokens that counts.
         count: how many notifications the inbox has.
@@ -113,8 +130,8 @@ class Store:
 
     def __init__(self, shared: SharedRedis) -> None:
         self.shared = shared
-        self._read, self._keep, self._hold, self._release = (
-            shared.client.register_script(text) for text in (_READ, _KEEP, _HOLD, _RELEASE)
+        self._read, self._keep, self._hold, self._hold_many, self._release = (
+            shared.client.register_script(text) for text in (_READ, _KEEP, _HOLD, _HOLD_MANY, _RELEASE)
         )
         self._has_missed = False
 
@@ -125,7 +142,8 @@ class Store:
             user_id: whose inbox.
             count: the name of the number that is asked for: of all, or of those that fulfil a filter.
         """
-        fresh: list[str | int] = [secrets.token_hex(16), secrets.token_hex(16), _milliseconds(LIFE), count]
+        new = secrets.token_hex(16), secrets.token_hex(16)
+        fresh: list[str | int] = [*new, _milliseconds(LIFE), count, user_id]
         found = self._ask(lambda client: self._read(_keys(ALL, user_id), fresh, client))
         if not found:
             return None
@@ -142,6 +160,20 @@ class Store:
         """End these versions and let none be made before `release`; False if Redis was not reached."""
         args: list[str | int] = [writer, _milliseconds(HOLD)]
         return self._ask(lambda client: self._hold(_keys(*owners), args, client) or True) is True
+
+    def hold_many(self, writer: str, user_ids: Sequence[int]) -> bool:
+        """The same for very many: until `release_many` no version is made for anybody between the first and the last.
+
+        Args:
+            writer: made by `name_of_many`.
+            user_ids: whose versions end; all others' stay, those between them too.
+        """
+        args: list[str | int] = [writer, _milliseconds(HOLD), " ".join(map(str, user_ids))]
+        return self._ask(lambda client: self._hold_many([_writers(ALL)], args, client) or True) is True
+
+    def release_many(self, writer: str) -> bool:
+        """Let new ones be made; False if Redis was not reached. None was made in the meantime, so that none ends."""
+        return self._ask(lambda client: client.zrem(_writers(ALL), writer) >= 0) is True
 
     def release(self, writer: str, owners: Sequence[int | str]) -> bool:
         """End them once more, and let new ones be made; False if Redis was not reached."""
@@ -172,7 +204,16 @@ def _version(owner: int | str) -> str:
 
 
 def _keys(*owners: int | str) -> list[str]:
-    return [key for owner in owners for key in (_version(owner), f"usher:inbox:{owner}:writers")]
+    return [key for owner in owners for key in (_version(owner), _writers(owner))]
+
+
+def _writers(owner: int | str) -> str:
+    return f"usher:inbox:{owner}:writers"
+
+
+def name_of_many(writer: str, user_ids: Sequence[int]) -> str:
+    """What a writer who changes the inboxes of these users is called: his name, and between whom they are."""
+    return f"{writer}:{min(user_ids)}:{max(user_ids)}"
 
 
 def _number(text: str | None) -> int | None:

@@ -29,7 +29,9 @@ What can go wrong, and what then:
   from an old copy of its memory is bounded by `LIFE` too, and so is a commit that takes longer than `HOLD`.
 - Somebody changes rows past the application (psql): bounded by `LIFE`.
 
-A change of more than `MANY` inboxes touches one version, that of all inboxes, which is part of every answer.
+A writer who changes more than `MANY` inboxes is written down once, with the first and the last of these users: no
+version is made between them until he is done. Only the versions of those whose inboxes he changes are ended; the others
+between them keep theirs. The version of all inboxes, which is part of every answer, ends when changes were missed.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from app.inbox.changes import noted_changes
-from app.inbox.store import ALL, MANY, Store, inbox_store
+from app.inbox.store import MANY, Store, inbox_store, name_of_many
 from app.models import User
 
 _ENDED: Final = "usher.inbox_logins_ended"
@@ -72,16 +74,20 @@ def hold_versions(session: Session) -> None:
     users = {user_id for change in noted_changes(session) for user_id in change.user_ids}
     users |= session.info.pop(_ENDED, set())
     if users:
-        owners: list[int | str] = [ALL] if len(users) > MANY else sorted(users)
-        writer = secrets.token_hex(16)
-        session.info[_HELD] = (writer, owners, store().hold(writer, owners))
+        writer, owners = secrets.token_hex(16), sorted(users)
+        if len(owners) > MANY:
+            writer = name_of_many(writer, owners)
+            session.info[_HELD] = (writer, None, store().hold_many(writer, owners))
+        else:
+            session.info[_HELD] = (writer, owners, store().hold(writer, owners))
 
 
 def release_versions(session: Session) -> None:
     """The writer's second step: the commit is done."""
     if _HELD in session.info:
         writer, owners, was_held = session.info.pop(_HELD)
-        if not store().release(writer, owners) and not was_held:
+        is_released = store().release_many(writer) if owners is None else store().release(writer, owners)
+        if not was_held and (owners is None or not is_released):
             store().miss()
 
 

@@ -132,3 +132,13 @@ if tonumber(redis.call('GET', KEYS[1]) or '-1') < tonumber(ARGV[1]) then
 end
 return 1
 """
+
+# Who of many is present. ARGV: ids with spaces between, the pattern of the key. In a Redis Cluster the keys are spread
+# over its nodes, which a script is not.
+PRESENT: Final = """
+local present = {}
+for id in string.gmatch(ARGV[1], '%d+') do
+  if redis.call('EXISTS', (string.gsub(ARGV[2], '%%d', id))) == 1 then present[#present + 1] = id end
+end
+return present
+"""

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.inbox import store as store_module
 from app.inbox.changes import NEW, note_change
-from app.inbox.store import ALL, MANY, Store, Version
+from app.inbox.store import ALL, MANY, Store, Version, name_of_many
 from app.inbox.versions import store
 from app.models import User, db
 from tests.conftest import People
@@ -78,13 +78,43 @@ def test_a_version_ends_by_itself_however_often_it_is_asked_for(ana: User, broke
     assert 0 < broker.pttl(f"usher:inbox:{ALL}") <= store_module.LIFE * 1000
 
 
-def test_a_change_of_many_inboxes_touches_one_version(ana: User, broker: redis.Redis) -> None:
-    before = versions(ana.id)
-    note_change(db.session(), NEW, range(ana.id, ana.id + MANY + 1))
+def test_a_change_of_many_inboxes_ends_their_versions_in_two_commands_and_no_others(
+    ana: User, broker: redis.Redis
+) -> None:
+    before, between, beyond = versions(ana.id), versions(ana.id + 1), versions(ana.id + 10_000)
+    note_change(db.session(), NEW, [ana.id, *range(ana.id + 2, ana.id + MANY + 3)])
     db.session.commit()
+    assert versions(ana.id)[0] == before[0]
+    assert versions(ana.id)[1] != before[1]
+    assert (versions(ana.id + 1), versions(ana.id + 10_000)) == (between, beyond)
+    # Those of all and of the three, and nothing of the writer.
+    assert len(broker.keys("usher:inbox:*")) == 4
+
+
+def test_while_many_are_being_told_no_version_is_made_between_them(ana: User) -> None:
+    many = [ana.id, *range(ana.id + 2, ana.id + 500)]
+    between = versions(ana.id + 1)
+    writer = name_of_many("writer", many)
+    assert store().hold_many(writer, many)
+    assert store().hold_many(name_of_many("other", [10**6, 10**6 + 9]), [10**6, 10**6 + 9])
+    assert store().read(ana.id) is None
+    assert (store().read(ana.id + 499), bool(store().read(ana.id + 500))) == (None, True)
+    assert store().read(ana.id + 300) is None
+    assert versions(ana.id + 1) == between, "it was there, and is not changed"
+    assert store().read(ana.id + 1000)
+    assert store().release_many(writer)
+    assert store().read(ana.id)
+
+
+def test_many_whose_writer_did_not_reach_redis_in_time_end_all_versions(
+    ana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = versions(ana.id)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store()), "hold_many", lambda *_: False)
+        note_change(db.session(), NEW, range(ana.id, ana.id + MANY + 1))
+        db.session.commit()
     assert versions(ana.id)[0] != before[0]
-    assert versions(ana.id)[1] == before[1]
-    assert len(broker.keys("usher:inbox:*")) == 2
 
 
 def test_a_change_of_two_hundred_inboxes_is_two_commands(ana: User, broker: redis.Redis) -> None:

@@ -57,7 +57,10 @@ def test_everybody_who_is_there_or_was_lately_reads_anew(
     broker.register_script(OPEN)(keys=keys, args=["0123456789abcdef", 600, 1200, "", 0])
     client = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
     with client:
-        assert find_present(client, [user.id for user in users]) == {users[0].id, lately.id}
+        everybody = [user.id for user in users]
+        assert find_present(client, everybody) == {users[0].id, lately.id}
+        # Among thousands Redis looks by itself.
+        assert find_present(client, [*everybody, *range(10**6, 10**6 + 7000)]) == {users[0].id, lately.id}
         renew_everybody(client)
     assert there.message()["action"] == "resync"
     # His stream is another now, though the messages of the old one are there.
