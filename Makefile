@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 5000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Every command, test and server is a process: without the bytecode of the one before, each compiles the application anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo dev test lint format bench chaos docs translations lock clean
 
