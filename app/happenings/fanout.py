@@ -17,9 +17,10 @@ from sqlalchemy.types import BigInteger
 
 from app.api.helpers.queued import remember_queued
 from app.delivery.handover import FANOUT
-from app.happenings.audience import LISTENERS, NAMED, Audience, find, listening
+from app.happenings.audience import LISTENERS, NAMED, Audience, find
 from app.happenings.plan import Plan
 from app.happenings.telling import tell
+from app.happenings.types import patterns_of
 from app.models import Fanout, FanoutPart, Happening, User, db
 from app.models.base import utc_now
 from app.models.fanout import TELLING, TOLD, WAITING
@@ -41,6 +42,18 @@ _TAKE: Final = text(
     DELETE FROM fanout_parts WHERE id = (
         SELECT id FROM fanout_parts WHERE happening_id = :happening_id ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING user_ids
+    """
+)
+# The same as `listening`, made once: it is asked at every change, and nearly always nobody listens. A part for each kind
+# of thing that a listen can be about, so that each reads only its own part of an index.
+_LISTENS: Final = "SELECT user_id FROM listens WHERE pattern = ANY(CAST(:patterns AS text[]))"
+_LISTENING: Final = text(
+    f"""
+    {_LISTENS} AND event_id IS NULL AND session_id IS NULL AND subject IS NULL
+    UNION ALL {_LISTENS} AND event_id = :event_id AND session_id IS NULL AND subject IS NULL
+    UNION ALL {_LISTENS} AND session_id = :session_id AND event_id IS NULL AND subject IS NULL
+    UNION ALL {_LISTENS} AND subject = :subject AND event_id IS NULL AND session_id IS NULL
+    LIMIT :limit
     """
 )
 # `done` is read after a wait for another worker's count: the one that comes last sees the sum.
@@ -89,7 +102,14 @@ def some_listening(happening: Happening) -> list[int]:
 
     It reads no further than that, however many follow its type or other events: this is asked at every change.
     """
-    return list(dict.fromkeys(db.session.scalars(listening(happening).limit(INLINE + 1))))
+    values = {
+        "patterns": patterns_of(happening.event_type or ""),
+        "event_id": happening.event_id,
+        "session_id": happening.session_id,
+        "subject": happening.subject,
+        "limit": INLINE + 1,
+    }
+    return list(dict.fromkeys(db.session.scalars(_LISTENING, values)))
 
 
 def _few(audience: Audience, happening: Happening, people: Select[Any]) -> list[int] | None:
