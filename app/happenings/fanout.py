@@ -44,8 +44,8 @@ _TAKE: Final = text(
     ) RETURNING user_ids
     """
 )
-# The same as `listening`, made once: it is asked at every change, and nearly always nobody listens. A part for each kind
-# of thing that a listen can be about, so that each reads only its own part of an index.
+# The same as `listening`, made once: it is asked at every change, and nearly always nobody listens. A part for each
+# kind of thing that a listen can be about, so that each reads only its own part of an index.
 _LISTENS: Final = "SELECT user_id FROM listens WHERE pattern = ANY(CAST(:patterns AS text[]))"
 _LISTENING: Final = text(
     f"""
