@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Select,
     Text,
     and_,
@@ -18,8 +17,8 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     true,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
@@ -171,15 +170,33 @@ def _is_alive(event_id: int | None) -> ColumnElement[bool]:
 
 def _listeners(_audience: Audience, happening: Happening) -> ColumnElement[bool]:
     """Whoever follows it, as long as he may see what it is about."""
-    return and_(User.id.in_(listening(happening)), _may_see(happening))
+    found = LISTENING.bindparams(**listening(happening)).columns(Listen.user_id).subquery()
+    return and_(User.id.in_(select(found.c.user_id)), _may_see(happening))
 
 
-def listening(happening: Happening) -> CompoundSelect[Any]:
-    """The ids of the users with such listens; of a user with several, several times.
+def listening(happening: Happening, at_most: int | None = None) -> dict[str, Any]:
+    """The values of `LISTENING`: users with such listens, of one with several several times; `at_most` so many."""
+    return {
+        "patterns": patterns_of(happening.event_type or ""),
+        "event_id": happening.event_id,
+        "session_id": happening.session_id,
+        "subject": happening.subject,
+        "at_most": at_most,
+    }
 
-    A statement for each thing that a listen can be about, so that each reads only its own part of the index.
+
+# Made once: it is asked at every change, and nearly always nobody listens. A part for each kind of thing that a listen
+# can be about, so that each reads only its own part of an index.
+_LISTENS: Final = "SELECT user_id FROM listens WHERE pattern = ANY(CAST(:patterns AS text[]))"
+LISTENING: Final = text(
+    f"""
+    {_LISTENS} AND event_id IS NULL AND session_id IS NULL AND subject IS NULL
+    UNION ALL {_LISTENS} AND event_id = :event_id AND session_id IS NULL AND subject IS NULL
+    UNION ALL {_LISTENS} AND session_id = :session_id AND event_id IS NULL AND subject IS NULL
+    UNION ALL {_LISTENS} AND subject = :subject AND event_id IS NULL AND session_id IS NULL
+    LIMIT :at_most
     """
-    return union_all(*(select(Listen.user_id).where(_has_pattern(happening), thing) for thing in _things(happening)))
+)
 
 
 def matches(happening: Happening) -> ColumnElement[bool]:

@@ -17,10 +17,9 @@ from sqlalchemy.types import BigInteger
 
 from app.api.helpers.queued import remember_queued
 from app.delivery.handover import FANOUT
-from app.happenings.audience import LISTENERS, NAMED, Audience, find
+from app.happenings.audience import LISTENERS, LISTENING, NAMED, Audience, find, listening
 from app.happenings.plan import Plan
 from app.happenings.telling import tell
-from app.happenings.types import patterns_of
 from app.models import Fanout, FanoutPart, Happening, User, db
 from app.models.base import utc_now
 from app.models.fanout import TELLING, TOLD, WAITING
@@ -42,18 +41,6 @@ _TAKE: Final = text(
     DELETE FROM fanout_parts WHERE id = (
         SELECT id FROM fanout_parts WHERE happening_id = :happening_id ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING user_ids
-    """
-)
-# The same as `listening`, made once: it is asked at every change, and nearly always nobody listens. A part for each
-# kind of thing that a listen can be about, so that each reads only its own part of an index.
-_LISTENS: Final = "SELECT user_id FROM listens WHERE pattern = ANY(CAST(:patterns AS text[]))"
-_LISTENING: Final = text(
-    f"""
-    {_LISTENS} AND event_id IS NULL AND session_id IS NULL AND subject IS NULL
-    UNION ALL {_LISTENS} AND event_id = :event_id AND session_id IS NULL AND subject IS NULL
-    UNION ALL {_LISTENS} AND session_id = :session_id AND event_id IS NULL AND subject IS NULL
-    UNION ALL {_LISTENS} AND subject = :subject AND event_id IS NULL AND session_id IS NULL
-    LIMIT :limit
     """
 )
 # `done` is read after a wait for another worker's count: the one that comes last sees the sum.
@@ -102,14 +89,7 @@ def some_listening(happening: Happening) -> list[int]:
 
     It reads no further than that, however many follow its type or other events: this is asked at every change.
     """
-    values = {
-        "patterns": patterns_of(happening.event_type or ""),
-        "event_id": happening.event_id,
-        "session_id": happening.session_id,
-        "subject": happening.subject,
-        "limit": INLINE + 1,
-    }
-    return list(dict.fromkeys(db.session.scalars(_LISTENING, values)))
+    return list(dict.fromkeys(db.session.scalars(LISTENING, listening(happening, INLINE + 1))))
 
 
 def _few(audience: Audience, happening: Happening, people: Select[Any]) -> list[int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from celery import current_app as celery
@@ -42,33 +42,26 @@ _RECALLED: Final = text(
 @shared_task(name=FANOUT)
 def fan_out(ids: Iterable[int]) -> None:
     """Tell of these happenings; what is left when the time is over is another task's."""
-    for id_ in ids:
-        try:
-            left = work_on(id_, FANOUT_SECONDS)
-        except SQLAlchemyError as error:
-            db.session.rollback()
-            log.warning(
-                "Happening %d could not be told to all (%s): the next sweep goes on.", id_, type(error).__name__
-            )
-            continue
-        if left:
-            celery.send_task(FANOUT, args=[[id_]], queue="usher", ignore_result=True)
+    _go_through(ids, lambda id_: work_on(id_, FANOUT_SECONDS), FANOUT)
 
 
 @shared_task(name=RECALL)
 def take_back(ids: Iterable[int]) -> None:
     """Take these happenings back; what is left when the time is over is another task's."""
+    _go_through(ids, lambda id_: go_on(id_, RECALL_SECONDS), RECALL)
+
+
+def _go_through(ids: Iterable[int], work: Callable[[int], bool], task: str) -> None:
+    """Work on each happening; one that the database refuses does not keep the others from it."""
     for id_ in ids:
         try:
-            left = go_on(id_, RECALL_SECONDS)
+            left = work(id_)
         except SQLAlchemyError as error:
             db.session.rollback()
-            log.warning(
-                "Happening %d could not be taken back from all (%s): the next sweep goes on.", id_, type(error).__name__
-            )
+            log.warning("%s of happening %d stopped (%s): the next sweep goes on.", task, id_, type(error).__name__)
             continue
         if left:
-            celery.send_task(RECALL, args=[[id_]], queue="usher", ignore_result=True)
+            celery.send_task(task, args=[[id_]], queue="usher", ignore_result=True)
 
 
 @shared_task(name="usher.held")

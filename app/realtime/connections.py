@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -59,7 +60,7 @@ class Opened:
     messages: list[str]
 
 
-class Connection(Generic[Data]):
+class Connection(ABC, Generic[Data]):
     """One client's; `Sse` and `Socket` say how it is written to.
 
     Attributes:
@@ -96,21 +97,21 @@ class Connection(Generic[Data]):
         self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
 
+    @abstractmethod
     def encode(self, id_: str, message: str) -> Data:
         """A message as this client wants it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def opening(self, position: Position | None) -> list[Data]:
         """What comes before everything else: nothing, or from where on the client resumes."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def write(self, waiting: list[Data]) -> None:
         """Write what waits."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def finish(self, reason: str) -> None:
         """Say goodbye."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Write what waits, now that the client has been answered, and whatever comes."""
