@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from app.auth.tokens import login_token
 from app.models import User
 from app.realtime.credentials import Refused, check_origin, identify, origin_of
+from app.realtime.publisher import wait_for_publishing
 from app.realtime.tickets import Ticket, new_ticket, read_ticket, sign_ticket
 from tests.conftest import People
 from tests.realtime.conftest import Listen, Tell
@@ -149,6 +150,8 @@ def test_a_ticket_of_somebody_else_or_forged_or_of_an_ended_login_opens_nothing(
     forged = sign_ticket(Ticket(user.id, 0, "1"), "not the secret key")
     assert refused(gateway.stream(user.id, query=f"?ticket={forged}"))[0] == 401
     assert api.as_(user).post("/v1/auth/change-password", body).status_code == 200
+    # Until the gateways know, a moment after the commit, a stream would open and be closed at once.
+    assert wait_for_publishing()
     assert refused(gateway.stream(user.id, query=f"?ticket={ticket}"))[0] == 401
 
 
