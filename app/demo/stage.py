@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +22,11 @@ from app.demo.people import Login
 from app.embedded.application import ROOT, Application
 from app.embedded.errors import StoppedBySignal
 from app.embedded.files import make_private_folder
-from app.embedded.ports import Ports, is_free
+from app.embedded.ports import free_port, is_free
 from app.embedded.signals import StopSignals
 from app.embedded.stack import EmbeddedStack
 
 DEFAULT_PORT: Final = 5000
-LAST_PORT: Final = 2**16 - 1
 POLL_SECONDS: Final = 0.1
 WAIT_SECONDS: Final = 60.0
 # The links in the mails must lead to this server, and its mails must be allowed to reach the catcher.
@@ -125,7 +123,7 @@ def open_stage(port: int | None, environ: Mapping[str, str]) -> Iterator[Stage]:
         if stop.count:
             raise StoppedBySignal
         stack = exits.enter_context(EmbeddedStack(folder, handle_signals=True, environ=kept))
-        application = Application(stack, port or choose_port(folder), kept)
+        application = Application(stack, port or choose_port(), kept)
         application.migrate()
         application.start()
         # It is needed late: nobody waits while it loads.
@@ -162,11 +160,9 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def choose_port(folder: Path) -> int:
+def choose_port() -> int:
     """A port that is free and whose next is free too."""
-    ports = Ports(folder)
-    candidates = chain([DEFAULT_PORT], (ports.choose(f"web-{number}") for number in count()))
-    return next(port for port in candidates if port < LAST_PORT and is_free(port) and is_free(port + 1))
+    return DEFAULT_PORT if is_free(DEFAULT_PORT) and is_free(DEFAULT_PORT + 1) else free_port(2)
 
 
 def _make_admin(application: Application) -> Login:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -133,7 +134,7 @@ class Application:
         except urllib.error.HTTPError as error:
             with error:
                 document = json.load(error)
-        except (urllib.error.URLError, OSError, ValueError):  # nobody, or something else, answers there
+        except (OSError, HTTPException, ValueError):  # nobody, or something else, answers there
             return {}
         checks: dict[str, str] = document.get("checks", {})
         return checks

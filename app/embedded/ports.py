@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 from pathlib import Path
 
 from app.embedded.files import write_private
 
 LOOPBACK = "127.0.0.1"
+# Between these and the system's own ports nothing is taken for the near end of a connection. Among those, a client that
+# asks again and again whether a server is there already is given the server's port at last, and is connected to itself.
+_LOWEST = 20_000
+_SYSTEMS_OWN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_SYSTEMS_OWN_BY_RFC_6335 = 49_152
+_ATTEMPTS = 1000
 
 
 class Ports:
@@ -22,7 +29,7 @@ class Ports:
         """Give the port that the server had the last time if it is free, and else any free one."""
         port = self._known.get(name, 0)
         if not (port and is_free(port)):
-            port = _any_free_port()
+            port = free_port()
             self._known[name] = port
             write_private(self._path, json.dumps(self._known))
         return port
@@ -40,11 +47,37 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _any_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
+def free_port(count: int = 1) -> int:
+    """Any port of the loopback address that is free, as are the `count - 1` after it.
+
+    Raises:
+        OSError: none was found.
+    """
+    ports = range(_LOWEST, _first_of_the_system() - count)
+    for _ in range(_ATTEMPTS if ports else 0):
+        port = secrets.choice(ports)
+        if all(is_free(port + each) for each in range(count)):
+            return port
+    return _port_of_the_system(count)
+
+
+def _first_of_the_system() -> int:
+    """The lowest port that the system gives to connections."""
+    try:
+        return int(_SYSTEMS_OWN.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):  # not Linux
+        return _SYSTEMS_OWN_BY_RFC_6335
+
+
+def _port_of_the_system(count: int) -> int:
+    """What the system says is free: where it is set up to give away nearly all ports."""
+    for _ in range(_ATTEMPTS):
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port: int = probe.getsockname()[1]
+        if port + count <= 2**16 and all(is_free(port + each) for each in range(count)):
+            return port
+    raise OSError(f"no {count} free ports in a row on {LOOPBACK}")
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,13 @@ from tests.support.processes import free_port
 
 
 @pytest.mark.parametrize("taken", [0, 1])
-def test_a_port_is_chosen_whose_next_is_free_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+def test_a_port_is_chosen_whose_next_is_free_too(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
     usual = free_port()
     monkeypatch.setattr(stage, "DEFAULT_PORT", usual)
     with socket.socket() as other:
         other.bind((LOOPBACK, usual + taken))
         other.listen()
-        chosen = stage.choose_port(tmp_path)
+        chosen = stage.choose_port()
         assert chosen not in (usual, usual + taken)
         assert is_free(chosen)
         assert is_free(chosen + 1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from app.embedded.ports import LOOPBACK, is_free
+from app.embedded import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60.0
@@ -37,12 +36,7 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = DEADLINE
 
 def free_port() -> int:
     """A port that is free, as is the next one, where the realtime gateway listens."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
-        if port < 2**16 - 1 and is_free(port + 1):
-            return port
+    return ports.free_port(2)
 
 
 def runs(process: psutil.Process) -> bool:
