@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import gc
 
 from flask import Flask
-from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.api import unchanged
@@ -21,8 +20,6 @@ from app.models.types import cipher
 from app.pages import frame
 from config import Config, ConfigurationError, load
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-
 
 def build(config: Config | None = None) -> Flask:
     """Make the application; see `app.create_app`."""
@@ -36,7 +33,6 @@ def build(config: Config | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     _check_keys(config)
     db.init_app(app)
-    Migrate(app, db, directory=str(MIGRATIONS))
     with app.app_context():
         ping_idle(db.engine)
         init_outbox(db.session)
@@ -47,6 +43,8 @@ def build(config: Config | None = None) -> Flask:
     limits.init_app(app)
     frame.init_app(app)
     add_routes(app)
+    # All this stays until the process ends. Not to be looked through for garbage then is a third of a short command.
+    gc.freeze()
     return app
 
 

@@ -16,6 +16,7 @@ from app import create_app
 from app.embedded.application import Application
 from app.embedded.ports import Ports
 from app.embedded.stack import EmbeddedStack
+from app.models.migrating import init_migrations
 
 
 @dataclass
@@ -45,6 +46,7 @@ def stage(**environ: str) -> Iterator[Stage]:
             os.environ.update(APP_ENVIRONMENT="development", RATE_LIMITS="off")
             app = create_app()
             with app.app_context():
+                init_migrations(app)
                 upgrade()
                 yield Stage(stack, app, Application(stack, Ports(stack.data_dir).choose("bench-web"), {**os.environ}))
     finally:

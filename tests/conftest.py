@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import text
 
 from app import create_app
+from app.auth import passwords
 from app.auth.passwords import hash_password
 from app.auth.tokens import login_token
 from app.delivery.handover import wait_for_hand_over
@@ -25,11 +27,11 @@ from app.inbox import versions
 from app.inbox.store import Store
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.base import utc_now
+from app.models.migrating import init_migrations
 from app.realtime.publisher import wait_for_publishing
 from tests.support.api import Api
 from tests.support.triggers import pytest_runtest_call  # noqa: F401 - pytest finds its hooks by name
 
-# One argon2 hash for all the people of the tests: making one takes as long as a whole test.
 PASSWORD = "correct horse battery"
 _KEEP = ("alembic_version",)
 
@@ -50,9 +52,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
 
 @pytest.fixture(scope="session")
 def app(stack: EmbeddedStack) -> Flask:
-    """The application on a migrated database."""
+    """The application on a migrated database, with cheap hashes: one of the real ones takes as long as a whole test."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._hasher = cheap  # type: ignore[misc]  # noqa: SLF001 - a setting for it would be one that makes it weak
     application = create_app()
     with application.app_context():
+        init_migrations(application)
         upgrade()
     return application
 

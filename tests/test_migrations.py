@@ -15,8 +15,8 @@ from flask import Flask
 from sqlalchemy import CheckConstraint, Connection, NullPool, create_engine, inspect, make_url, text
 
 from app.embedded.stack import EmbeddedStack
-from app.factory import MIGRATIONS
 from app.models import db
+from app.models.migrating import MIGRATIONS
 from tests.support.processes import ROOT, plain_environment
 
 

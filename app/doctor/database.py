@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,7 +14,6 @@ from app.doctor.findings import Finding, Level
 from app.models.base import utc_now
 
 CHECK: Final = "database"
-MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
 OLDEST: Final = 15
 # Seconds to connect, and for one statement.
 CONNECT_SECONDS: Final = 5
@@ -86,6 +82,12 @@ def _version(connection: Connection, where: str) -> Finding:
 
 
 def _tables(connection: Connection, where: str) -> Finding:
+    # Here, since every command would load Alembic otherwise.
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    from app.models.migrating import MIGRATIONS  # noqa: PLC0415
+
     scripts = ScriptDirectory(str(MIGRATIONS))
     wanted = set(scripts.get_heads())
     found = set(MigrationContext.configure(connection).get_current_heads())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -16,42 +14,30 @@ from app.delivery.transports.base import Receipt
 
 __all__ = ["Address", "AddressList", "Message", "start_mailer"]
 
-# What it imports and Python no longer has: `cgi.parse_qsl` (gone in 3.8, all of `cgi` in 3.13), `imghdr` (gone in 3.13)
-# and `pkg_resources` (gone in setuptools 82). The members of the latter two are never called by what we use.
-_MISSING: Final[dict[str, dict[str, Any]]] = {
+# What it imports, and Python no longer has (`cgi.parse_qsl` is gone in 3.8, all of `cgi` and `imghdr` in 3.13,
+# `pkg_resources` in setuptools 82) or would take longer to load than marrow itself. The members of the latter two are
+# never called by what we use.
+_OLD: Final[dict[str, dict[str, Any]]] = {
     "cgi": {"parse_qsl": parse_qsl},
     "imghdr": {"what": None},
     "pkg_resources": {"iter_entry_points": None},
 }
 
 
-def _has(name: str, members: dict[str, Any]) -> bool:
-    try:
-        module = importlib.import_module(name)
-    except ImportError:
-        return False
-    return all(hasattr(module, member) for member in members)
-
-
 @contextmanager
 def _old_modules() -> Iterator[None]:
-    """Supply those that are missing while marrow is imported; afterwards no other code finds our stand-ins."""
-    replaced: dict[str, ModuleType | None] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # `cgi`, `imghdr` and `pkg_resources` warn that they are old
-        for name, members in _MISSING.items():
-            before = sys.modules.get(name)
-            if not _has(name, members):
-                replaced[name] = before
-                sys.modules[name] = ModuleType(name)
-                vars(sys.modules[name]).update(members)
-        try:
-            yield
-        finally:
-            for name, before in replaced.items():
-                del sys.modules[name]
-                if before is not None:
-                    sys.modules[name] = before
+    """Supply them while marrow is imported; afterwards no other code finds our stand-ins."""
+    before = {name: sys.modules.get(name) for name in _OLD}
+    for name, members in _OLD.items():
+        sys.modules[name] = ModuleType(name)
+        vars(sys.modules[name]).update(members)
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            del sys.modules[name]
+            if module is not None:
+                sys.modules[name] = module
 
 
 with _old_modules():
