@@ -87,7 +87,7 @@ class Application:
     def start_web(self, name: str = "web", env: Mapping[str, str] | None = None) -> None:
         """Start the web server, with more in its environment if that is given; see `is_ready`."""
         bind = f"{LOOPBACK}:{self.port}"
-        options = ["--bind", bind, "--workers", "2", "--threads", "4", "--graceful-timeout", "5"]
+        options = ["--bind", bind, "--preload", "--workers", "2", "--threads", "4", "--graceful-timeout", "5"]
         # Its control socket would be in the user's home, one for all stacks.
         self._add(name, [str(BIN / "gunicorn"), "manage:app", "--no-control-socket", *options], env)
 
