@@ -19,4 +19,4 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER 10001:10001
 EXPOSE 5000 5001
 # No control socket: it would be a file in a home that this user does not have.
-CMD ["gunicorn", "manage:app", "--bind", "0.0.0.0:5000", "--workers", "2", "--threads", "4", "--no-control-socket"]
+CMD ["gunicorn", "manage:app", "--preload", "--bind", "0.0.0.0:5000", "--workers", "2", "--threads", "4", "--no-control-socket"]
