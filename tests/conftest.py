@@ -37,8 +37,8 @@ _KEEP = ("alembic_version",)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: much of the suite waits for servers and processes."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: much of the suite waits for servers and processes."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")
