@@ -26,7 +26,7 @@ from app.models.fanout import TELLING, TOLD, WAITING
 
 log = logging.getLogger(__name__)
 
-# People who are told in the caller's own transaction.
+# People who are told in the caller's own transaction; of those who listen, their listens.
 INLINE: Final = 500
 # People in one part: enough that a statement pays, few enough that another's work is soon seen.
 PART: Final = 10_000
@@ -84,19 +84,21 @@ def announce(happening: Happening, plan: Plan, named: Select[Any] | None = None)
     return fanout
 
 
-def some_listening(happening: Happening) -> list[int]:
-    """Users who follow a happening, whether or not they may see it: all, or one more than are told inline.
+def some_listening(happening: Happening) -> list[int] | None:
+    """Users who follow a happening, whether or not they may see it; None if their listens are more than `INLINE`.
 
-    It reads no further than that, however many follow its type or other events: this is asked at every change.
+    It reads no further than that, however many follow its type or other events: this is asked at every change. Listens
+    are counted, not users: of one who has several, those that are read may leave no room for somebody else's.
     """
-    return list(dict.fromkeys(db.session.scalars(LISTENING, listening(happening, INLINE + 1))))
+    found = db.session.scalars(LISTENING, listening(happening, INLINE + 1)).all()
+    return list(dict.fromkeys(found)) if len(found) <= INLINE else None
 
 
 def _few(audience: Audience, happening: Happening, people: Select[Any]) -> list[int] | None:
     """The ids of the people in ascending order; None if they are many, or would have to be looked for among many."""
     if audience.kind == LISTENERS:
         some = some_listening(happening)
-        if len(some) > INLINE:
+        if some is None:
             return None
         people = people.where(User.id.in_(some))
     ids = list(db.session.scalars(people.limit(INLINE + 1)))

@@ -12,7 +12,7 @@ from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import Compiled, NotifTemplate, compile_notification, render
 from app.api.viewer import current_viewer
 from app.happenings.audience import Audience, find, language_of, listeners
-from app.happenings.fanout import INLINE, announce, some_listening
+from app.happenings.fanout import announce, some_listening
 from app.happenings.plan import plan_for
 from app.happenings.types import type_of_action
 from app.language import LANGUAGES, Value, msg
@@ -59,7 +59,7 @@ def tell_listeners(
         raise LookupError(f"the action {action} has no type")
     columns = {"event_type": event_type.name, "actor_id": current_viewer().id, **about.columns()}
     some = some_listening(Happening(**columns))
-    if not some:
+    if some == []:
         return []
     audience = replace(listeners(), besides=tuple(sorted({user.id for user in named()})))
     told = []
@@ -75,9 +75,9 @@ def tell_listeners(
     return told
 
 
-def _languages(some: Sequence[int], audience: Audience, happening: Happening) -> list[str]:
-    """The languages that are read by those of these users who are to be told; all, where there are many."""
-    if len(some) > INLINE:
+def _languages(some: Sequence[int] | None, audience: Audience, happening: Happening) -> list[str]:
+    """The languages that are read by those of these users who are to be told; all, where there are many (None)."""
+    if some is None:
         return list(LANGUAGES)
     people = find(audience, happening).where(User.id.in_(some))
     read = set(db.session.scalars(people.order_by(None).with_only_columns(User.language).distinct()))

@@ -152,6 +152,13 @@ def test_a_select_of_users_or_of_ids_is_an_audience(database: None, crowd: list[
         assert told(happening) == ids_of(crowd[1:3])
 
 
+def test_a_select_of_the_first_few_is_told_to_these(database: None, crowd: list[User]) -> None:
+    latest = select(User).order_by(User.id.desc()).limit(2)
+    happening = notify_happening(TYPE, TITLE, MESSAGE, users=latest)
+    db.session.commit()
+    assert told(happening) == ids_of(crowd[-2:])
+
+
 def test_a_role_the_speakers_and_the_ticket_holders_of_an_event_are_audiences(database: None, people: People) -> None:
     owner, moderator, speaker, buyer, guest = (people.user(f"{name}@example.org") for name in "omsbg")
     event = people.event(owner, moderator=moderator)
@@ -204,6 +211,21 @@ def test_whoever_listens_to_the_type_or_a_prefix_is_told(
     db.session.add(Listen(user_id=ana.id, pattern=pattern))
     db.session.commit()
     assert told(notify_happening(TYPE, TITLE, MESSAGE)) == ([ana.id] if hears else [])
+
+
+def test_all_are_told_who_follow_it_by_several_listens(
+    database: None, crowd: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More listens than people who are told with the commit, though they are not so many people."""
+    monkeypatch.setattr(fanout, "INLINE", 30)
+    eager = [Listen(user=user, pattern=pattern) for user in crowd[:15] for pattern in (TYPE, "sessions.*", "*")]
+    db.session.add_all([*eager, *(Listen(user=user, pattern=TYPE) for user in crowd[15:])])
+    db.session.commit()
+    happening = notify_happening(TYPE, TITLE, MESSAGE)
+    db.session.commit()
+    finish(happening)
+    assert told(happening) == ids_of(crowd)
+    assert len(mailed(happening)) == len(crowd)
 
 
 def test_a_listen_on_one_thing_hears_of_this_thing_only(database: None, people: People) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from app.api.helpers.listens import create_user_notification
-from app.happenings import fanout, own
+from app.happenings import fanout
 from app.happenings.fanout import some_listening, work_on
 from app.models import EventRole, Happening, Mail, MessageSettings, Notification, Session, User, db
 from app.models.notification import EVENT_PUBLISH, NEW_SESSION, SESSION_ACCEPT_REJECT, SESSION_SCHEDULE
@@ -205,7 +205,6 @@ def test_a_change_that_is_refused_tells_nobody(world: World, fan: User) -> None:
 
 def test_many_are_told_after_the_commit(world: World, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     fans = [follower(people, f"fan{number}", language) for number, language in enumerate(("en", "de", "ar", "en"))]
-    monkeypatch.setattr(own, "INLINE", 2)
     monkeypatch.setattr(fanout, "INLINE", 2)
     change(world, starts_at=NOON)
     assert [titles(user) for user in fans] == [[], [], [], []]

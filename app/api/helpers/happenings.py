@@ -179,7 +179,8 @@ def _audience(users: Users, besides: tuple[int, ...]) -> tuple[Audience, Select[
     if isinstance(users, Audience):
         return _without(users, besides), None
     if isinstance(users, Select):
-        found = users.order_by(None).subquery()
+        # In its order, by which it may be limited.
+        found = users.subquery()
         return Audience(NAMED, besides=besides), select(found.c.id if "id" in found.c else found.c[0])
     ids = [user.id if isinstance(user, User) else user for user in users]
     _check_users(ids)
