@@ -29,7 +29,8 @@ class Figures:
     """The numbers of a broadcast.
 
     Attributes:
-        recipients: how many it is for: of a draft now, of what was sent as it was then.
+        recipients: how many it is for: of a draft now, of what was sent as it was then, or, of many people, as it was
+            when the workers began.
         told: how many of them were told so far.
         mails: how many mails were made for them.
         mails_sent: how many of those were taken by a mail server; None where they were not counted.
@@ -110,13 +111,22 @@ def figures_of(broadcasts: Sequence[Broadcast]) -> list[Figures]:
             counted[key] = counted[key] if key in counted else count_people(broadcast)
             found.append(Figures(counted[key], 0, 0))
         else:
-            fanout = broadcast.fanout
-            told, mails = (fanout.done, fanout.mails) if fanout else (0, 0)
-            found.append(Figures(broadcast.recipients or 0, told, mails))
+            found.append(_of_sent(broadcast))
     return [_with_mails(broadcasts[0], found[0])] if len(found) == 1 else found
 
 
+def _of_sent(broadcast: Broadcast) -> Figures:
+    fanout = broadcast.fanout
+    if fanout is None:
+        return Figures(broadcast.recipients or 0, 0, 0)
+    # Of many people it is the worker who writes down who they are: somebody may have come or gone since it was sent.
+    recipients = broadcast.recipients if fanout.recipients is None else fanout.recipients
+    return Figures(recipients or 0, fanout.done, fanout.mails)
+
+
 def _with_mails(broadcast: Broadcast, figures: Figures) -> Figures:
+    if broadcast.happening_id is None:
+        return replace(figures, mails_sent=0, mails_stopped=0)
     counts = select(func.count().filter(Mail.status.in_(TAKEN)), func.count().filter(Mail.status == CANCELLED)).where(
         Mail.happening_id == broadcast.happening_id
     )

@@ -45,9 +45,11 @@ class Hours:
         return self.end_of_quiet(due) or due
 
     def _next(self, mode: str, now: datetime) -> datetime:
-        if mode == HOURLY:
-            return (now + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
         here = now.astimezone(zone_of(self.timezone))
+        if mode == HOURLY:
+            # From UTC, since an hour on the wall may come twice; in some zones its full hours are UTC's half ones.
+            since = timedelta(minutes=here.minute, seconds=here.second, microseconds=here.microsecond)
+            return (here.astimezone(UTC) - since) + timedelta(hours=1)
         day = here.date()
         while True:
             due = datetime.combine(day, time(self.digest_hour), here.tzinfo).astimezone(UTC)

@@ -16,6 +16,7 @@ from app.models.broadcast import DRAFT, RECALLED, SENDING, SENT
 from tests.api.test_at_once import at_once
 from tests.conftest import People
 from tests.support.api import MEDIA_TYPE, Api
+from tests.support.events import sent
 from tests.support.rows import activities, count, mailed, notified, statements
 
 TYPE = "events.broadcast.sent"
@@ -216,6 +217,12 @@ def test_a_draft_says_for_how_many_people_it_is(cast: Cast) -> None:
     assert cast.read(everyone, "admin")["recipients"] == len(cast.users)
 
 
+def test_no_mail_of_others_is_counted_as_a_drafts(cast: Cast) -> None:
+    sent("ana@example.org")
+    shown = cast.draft()["attributes"]
+    assert (shown["mails"], shown["mails-sent"], shown["mails-stopped"]) == (0, 0, 0)
+
+
 def test_what_the_sender_has_not_seen_is_not_sent(cast: Cast) -> None:
     item = cast.draft()
     cast.people.speaker(cast.event, cast.users["holder"], name="Ben")
@@ -285,6 +292,10 @@ def test_many_are_told_in_parts_and_the_progress_can_be_read(cast: Cast, monkeyp
         return shown["state"], shown["told"], shown["recipients"], listed
 
     happening_id = db.session.scalars(select(Broadcast.happening_id)).one()
+    # Somebody signs up before the workers begin: he is told, and counted.
+    assert cast.read(item, "admin")["recipients"] == everybody
+    cast.people.user("new@example.org")
+    everybody += 1
     assert fanout.work_on(happening_id or 0, 0)
     assert seen() == (SENDING, 4, everybody, {SENDING})
     assert cast.change(item, "admin", state="sending").status_code == 409

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.happenings.hours import Hours
@@ -62,6 +62,9 @@ def test_quiet_hours_end_when_the_users_clock_says_so(
     [
         (HOURLY, Hours(), at("2026-11-21T10:00:00"), at("2026-11-21T11:00:00")),
         (HOURLY, Hours(), at("2026-11-21T10:59:59"), at("2026-11-21T11:00:00")),
+        # Full hours of this zone are a quarter past those of UTC.
+        (HOURLY, Hours("Asia/Kathmandu"), at("2026-11-21T10:00:00"), at("2026-11-21T10:15:00")),
+        (HOURLY, Hours("Asia/Kathmandu"), at("2026-11-21T10:15:00"), at("2026-11-21T11:15:00")),
         (DAILY, Hours(digest_hour=8), at("2026-11-21T07:59:59"), at("2026-11-21T08:00:00")),
         (DAILY, Hours(digest_hour=8), at("2026-11-21T08:00:00"), at("2026-11-22T08:00:00")),
         (DAILY, Hours("Asia/Tokyo", digest_hour=8), at("2026-11-21T08:00:00"), at("2026-11-21T23:00:00")),
@@ -83,7 +86,7 @@ moments = st.datetimes(datetime(2011, 12, 1), datetime(2027, 12, 31)).map(lambda
 clocks = st.integers(0, 1439).map(lambda minute: time(minute // 60, minute % 60))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(ZONES), clocks, clocks, moments)
 def test_quiet_hours_are_over_within_a_day_and_what_waits_for_them_is_outside(
     zone: str, begins: time, ends: time, now: datetime
@@ -103,7 +106,7 @@ def test_quiet_hours_are_over_within_a_day_and_what_waits_for_them_is_outside(
             assert end.astimezone(ZoneInfo(zone)).time() == ends
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(ZONES), st.sampled_from(DIGESTS), st.integers(0, 23), st.integers(0, 6), moments)
 def test_a_digest_comes_after_now_and_within_its_time(
     zone: str, mode: str, hour: int, weekday: int, now: datetime
