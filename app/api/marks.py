@@ -81,9 +81,10 @@ def _meant(user_id: int, meta: Mapping[str, Any]) -> Iterator[ColumnElement[bool
     """Which of a user's notifications, by each of the names that were given."""
     if meta.get("received-before") is not None:
         yield Notification.received_at < _time(meta["received-before"])
-    if meta.get("up-to") is not None:
+    # Null, as a marker that was never moved and a line without a key have it, means none of them and not all.
+    if "up-to" in meta:
         yield Notification.id <= _place(user_id, meta["up-to"])
-    if meta.get("group-key") is not None:
+    if "group-key" in meta:
         key = meta["group-key"]
         if not isinstance(key, str):
             raise Unprocessable("This must be the group-key of a notification-group.", pointer="/meta/group-key")

@@ -80,6 +80,8 @@ def with_validators(response: Response, query: Query | None = None) -> Response:
     if known is not None:
         _keep(known)
         if query is None or query.is_of_one_type:
+            if request.if_none_match.star_tag:
+                return _confirmed(known.etag)
             response.set_etag(known.etag, weak=True)
     return _private(response)
 
@@ -102,11 +104,18 @@ def _not_modified() -> Response | None:
         g.known_viewer = Viewer(known_id=g.inbox.version.user_id)
     if g.inbox is None or not accepts(request.headers.get("Accept", "")):
         return None  # the latter will be refused
-    if not request.if_none_match.contains_weak(g.inbox.etag):
+    asked = request.if_none_match
+    # Whoever names the ETag was given it. "*" anybody can say: only an answer that was made tells whether there is one.
+    if asked.star_tag or not asked.contains_weak(g.inbox.etag):
         return _known_numbers(g.inbox.version)
+    return _confirmed(g.inbox.etag)
+
+
+def _confirmed(etag: str) -> Response:
+    """304: the answer is the one that the client has."""
     response = Response(status=304)
     del response.headers["Content-Type"]
-    response.set_etag(g.inbox.etag, weak=True)
+    response.set_etag(etag, weak=True)
     return _private(response)
 
 

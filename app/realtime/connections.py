@@ -72,6 +72,7 @@ class Connection(ABC, Generic[Data]):
     __slots__ = (
         "_abort",
         "_bytes",
+        "_ended_for",
         "_figures",
         "_is_started",
         "_send",
@@ -90,6 +91,7 @@ class Connection(ABC, Generic[Data]):
         self.held: list[tuple[Position, str]] | None = []
         self.is_over = False
         self._is_started = False
+        self._ended_for: str | None = None
         self._send = send
         self._abort = abort
         self._figures = figures
@@ -116,7 +118,10 @@ class Connection(ABC, Generic[Data]):
     def start(self) -> None:
         """Write what waits, now that the client has been answered, and whatever comes."""
         self._is_started = True
-        self._wake()
+        if self._ended_for is None:
+            self._wake()
+        else:
+            self._writer = asyncio.create_task(self._say_goodbye(None, self._ended_for))
 
     def take(self, position: Position, message: str) -> bool:
         """A message has come; False, if one before it is missing."""
@@ -167,10 +172,14 @@ class Connection(ABC, Generic[Data]):
             self._put(data)
 
     def end(self, reason: str) -> None:
-        """Say goodbye after what is on its way."""
-        if not self.is_over:
-            self.is_over = True
-            self._figures.dropped[reason] += 1
+        """Say goodbye after what is on its way; to who has not been answered yet, after the beginning of the answer."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self._figures.dropped[reason] += 1
+        if not self._is_started:
+            self._ended_for = reason
+        else:
             self._writer = asyncio.create_task(self._say_goodbye(self._writer, reason))
 
     def drop(self, reason: str) -> None:

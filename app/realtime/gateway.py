@@ -176,9 +176,10 @@ class Gateway:
             raise Refused(429, "You have too many connections: close one, or try again later.", _RETRY_AFTER)
         self._total += 1
         try:
-            await self._use(identity)
+            # From here on he counts: of many tickets of one user that come at once, each sees those before it.
             version = await self.streams.join(client, known)
             _check_version(client, version)
+            await self._use(identity)
         except BaseException:
             self._release(client)
             raise

@@ -177,6 +177,9 @@ def test_more_than_a_thousand_at_once_are_refused(api: Api, ana: User) -> None:
         ({"meta": {"is-read": True, "up-to": 1}}, 422, "/meta/up-to"),
         ({"meta": {"is-read": True, "up-to": "01"}}, 422, "/meta/up-to"),
         ({"meta": {"is-read": True, "group-key": 1}}, 422, "/meta/group-key"),
+        # What a client has no value for is not all: a marker that was never moved, a line without a key.
+        ({"meta": {"is-read": True, "up-to": None}}, 422, "/meta/up-to"),
+        ({"meta": {"is-read": True, "group-key": None}}, 422, "/meta/group-key"),
         ({"meta": {"is-read": True, "received-before": "yesterday"}}, 422, "/meta/received-before"),
         ({"meta": {"is-read": True, "received-before": "2026-01-01T00:00:00"}}, 422, "/meta/received-before"),
         ({"meta": {"is-read": True, "received-before": 5}}, 422, "/meta/received-before"),

@@ -135,6 +135,22 @@ def test_an_ended_token_is_401_whatever_it_knows(api: Api, mine: Api, ana: User)
     assert fresh.get_if_new(inbox(ana), new).status_code == 304
 
 
+def test_any_state_is_confirmed_only_where_there_is_one_for_the_caller(mine: Api, ana: User) -> None:
+    notify(ana)
+    known = etag(mine.get(inbox(ana)))
+    for rest in ("", "/count", "/count"):
+        answer = mine.get_if_new(inbox(ana, rest), "*")
+        assert (answer.status_code, answer.data) == (304, b"")
+    assert mine.get_if_new(inbox(ana), "*").headers["ETag"] == known
+    # RFC 9110, 13.2.1: a condition is not looked at where the answer is an error.
+    assert mine.get_if_new(inbox(ana, "?page%5Bsize%5D=0"), "*").status_code == 400
+    set_password(ana, "another horse battery")
+    db.session.commit()
+    for rest in ("", "/count"):
+        answer = mine.get_if_new(inbox(ana, rest), "*")
+        assert (answer.status_code, "ETag" in answer.headers) == (401, False)
+
+
 @pytest.mark.parametrize("change", [{"deleted_at": utc_now()}, {"token_version": 7}])
 def test_whatever_ends_a_token_ends_what_it_knows(mine: Api, ana: User, change: dict[str, Any]) -> None:
     known = etag(mine.get(inbox(ana)))

@@ -40,6 +40,12 @@ class Wire:
         client.start()
         return client
 
+    def unanswered(self) -> Sse:
+        """A client who was taken in, and has not been answered yet."""
+        client = Sse(Identity(1, 0, 0), self.send, self.cut, self.figures)
+        client.begin(Opened(at(5), is_complete=True, messages=[]), None)
+        return client
+
     def ids(self) -> list[str]:
         return [
             line.partition(":")[2].strip() for line in b"".join(self.sent).decode().splitlines() if "id:" in line[:3]
@@ -142,6 +148,22 @@ def test_a_heartbeat_comes_when_nothing_else_is_on_its_way_and_a_goodbye_ends_it
         await settle()
         assert wire.sent[-1].startswith(b"retry: ")
         assert wire.figures.dropped == {"shutdown": 1}
+
+    run(work())
+
+
+def test_who_is_ended_before_the_answer_has_begun_is_told_so_after_it() -> None:
+    async def work() -> None:
+        wire = Wire()
+        client = wire.unanswered()
+        client.end("ended")
+        client.end("shutdown")
+        await settle()
+        assert wire.sent == []
+        client.start()
+        await settle()
+        assert wire.sent[-1].endswith(b": bye\n\n")
+        assert wire.figures.dropped == {"ended": 1}
 
     run(work())
 

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import jwt
 import pytest
+from flask import current_app
 from itsdangerous import TimestampSigner
 from websockets.sync.client import connect
 
@@ -139,6 +143,18 @@ def test_a_ticket_opens_one_stream_or_one_socket(user: User, api: Api, gateway: 
         tell(user, "By ticket")
         assert stream.message()["notification"]["attributes"]["title"] == "By ticket"
         assert refused(gateway.stream(user.id, query=f"?ticket={ticket['ticket']}"))[0] == 401
+
+
+def test_however_many_tickets_come_at_once_there_are_no_more_connections_than_a_user_has(
+    user: User, gateway: Gateway
+) -> None:
+    def open_one(_number: int) -> Stream:
+        return gateway.stream(user_id, query=f"?ticket={sign_ticket(new_ticket(user_id, 0), secret)}")
+
+    user_id, secret = user.id, current_app.config["USHER"].secret_key
+    with ThreadPoolExecutor(20) as threads, ExitStack() as opened:
+        streams = [opened.enter_context(stream) for stream in threads.map(open_one, range(20))]
+        assert Counter(stream.status for stream in streams) == {200: 3, 429: 17}
 
 
 def test_a_ticket_of_somebody_else_or_forged_or_of_an_ended_login_opens_nothing(
