@@ -47,13 +47,11 @@ def _announce(data: dict[str, Any]) -> Happening:
         Unprocessable: something in it cannot be; its pointer says what.
     """
     event, session = _find(Event, "event", data), _find(Session, "session", data)
-    if session is not None and event is not None and session.event_id != event.id:
-        raise Unprocessable("This session is not one of the event.", pointer=_pointer("session"))
     try:
         return notify_happening(
             data["event_type"],
             data["title"],
-            clean_html(data["message"]),
+            _cleaned(data["message"]),
             actor=_find(User, "actor", data),
             event=event,
             session=session,
@@ -65,6 +63,19 @@ def _announce(data: dict[str, Any]) -> Happening:
         )
     except HappeningError as error:
         raise Unprocessable(str(error), pointer=_pointer(error.field, error.index)) from error
+
+
+def _cleaned(message: str) -> str:
+    """The message with the tags that are kept.
+
+    Raises:
+        Unprocessable: nothing else was in it.
+    """
+    cleaned = clean_html(message)
+    if not cleaned.strip():
+        detail = "Nothing is left of this without the tags that are not kept: see Over the API in docs/happenings.md."
+        raise Unprocessable(detail, pointer=_pointer("message"))
+    return cleaned
 
 
 def _users(data: dict[str, Any], event: Event | None) -> Users:

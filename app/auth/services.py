@@ -35,7 +35,7 @@ def create_service(name: str, scopes: Collection[str], expires_at: datetime | No
     """Add a service account to the caller's transaction and return its token, which is kept nowhere.
 
     Raises:
-        ServiceError: the name is taken or cannot be one, or a scope is none.
+        ServiceError: the name is taken or cannot be one, a scope is none, or the end is not to come.
     """
     name = name.strip()
     if not (0 < len(name) <= MAX_NAME and name.isprintable()):
@@ -44,6 +44,8 @@ def create_service(name: str, scopes: Collection[str], expires_at: datetime | No
     if unknown or not scopes:
         given = f"there is no scope {', '.join(unknown)}" if unknown else "it needs a scope"
         raise ServiceError(f"{given}: scopes are {', '.join(SCOPES)}")
+    if expires_at is not None and expires_at <= utc_now():
+        raise ServiceError("it would have expired already: give it a time to count")
     if find_service(name) is not None:
         raise ServiceError(f"the name {name} is taken: see `manage.py tokens`")
     token = PREFIX + secrets.token_urlsafe(_BYTES)

@@ -31,7 +31,7 @@ def create_token(name: str, scopes: tuple[str, ...], expires: timedelta | None) 
     from app.models.base import utc_now  # noqa: PLC0415
 
     try:
-        token = create_service(name, scopes, utc_now() + expires if expires else None)
+        token = create_service(name, scopes, None if expires is None else utc_now() + expires)
     except ServiceError as error:
         raise click.ClickException(f"{error}.") from error
     db.session.commit()

@@ -223,6 +223,7 @@ def test_the_helpers_refuse_what_cannot_be_and_say_which_argument(people: People
         ("*", {"subject": ""}, "subject"),
         ("*", {"subject": "x" * 256}, "subject"),
         ("*", {"subject": "a\0b"}, "subject"),
+        ("*", {"event": Event(name="Nowhere")}, "event"),
     ]
     for pattern, more, field in wrong:
         with pytest.raises(ListenError) as raised:

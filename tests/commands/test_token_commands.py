@@ -63,6 +63,7 @@ def test_there_is_nothing_to_list_at_first(database: None) -> None:
         (("create-token", " ", "--scope", "happenings:write"), "a name is one line of 1 to 255 characters"),
         (("create-token", "forum"), "Missing option '--scope'"),
         (("create-token", "forum", "--scope", "happenings:write", "--expires", "soon"), "this must be a length of"),
+        (("create-token", "forum", "--scope", "happenings:write", "--expires", "0d"), "it would have expired already"),
         (("revoke-token", "forum"), "there is no service account forum"),
     ],
 )

@@ -491,7 +491,14 @@ def too_deep() -> list[object]:
         ("data", {"data": {"a": "\0"}}),
         ("data", {"data": {1, 2}}),
         ("data", {"data": "\ud800"}),
+        ("data", {"data": {"a": "x" * (16 * 1024 - 7)}}),
+        ("message", {"message": "\ud800"}),
+        ("title", {"title": "half a surrogate \ud800"}),
+        ("link", {"link": "http://example.org:99999/"}),
         ("users", {"users": [1, 999_999]}),
+        ("users", {"users": [1, 2**70]}),
+        ("users", {"users": [1, "ana@example.org"]}),
+        ("users", {"users": [True]}),
     ],
 )
 def test_what_cannot_be_announced_is_refused_with_the_arguments_name(
@@ -506,11 +513,21 @@ def test_what_cannot_be_announced_is_refused_with_the_arguments_name(
 
 
 def test_data_of_sixteen_kilobytes_is_kept(database: None) -> None:
-    data = ["ü" * ((16 * 1024 - 4) // 2)]
-    happening = notify_happening(TYPE, TITLE, MESSAGE, data=data, users=[])
-    db.session.commit()
-    db.session.expire_all()
-    assert happening.data == data
+    umlauts, numbers = ["ü" * ((16 * 1024 - 4) // 2)], {"a": [1] * (16 * 1024 // 2 - 7), "b": 0}
+    for data in (umlauts, numbers):
+        happening = notify_happening(TYPE, TITLE, MESSAGE, data=data, users=[])
+        db.session.commit()
+        db.session.expire_all()
+        assert happening.data == data
+
+
+def test_a_session_of_another_event_is_refused(database: None, people: People) -> None:
+    event, other = (people.event(people.user()) for _ in range(2))
+    session = Session(title="Talk", event=event)
+    db.session.add(session)
+    with pytest.raises(HappeningError) as caught:
+        notify_happening(TYPE, TITLE, MESSAGE, event=other, session=session, users=[])
+    assert caught.value.field == "session"
 
 
 def test_an_event_is_needed_by_nobody(database: None, people: People) -> None:

@@ -13,12 +13,13 @@ from typing import Final
 
 from sqlalchemy import update
 
-from app.api.helpers.happenings import MAX_MESSAGE, MAX_TITLE, HappeningError, check_link
+from app.api.helpers.happenings import MAX_MESSAGE, MAX_TITLE, HappeningError, check_link, check_words
 from app.api.helpers.log import record_activity
 from app.api.helpers.queueing import Addresses, Sending, common_values
 from app.api.helpers.sending_errors import SendingError
 from app.api.helpers.settings import get_settings, switched_off_channels, users_control
 from app.api.helpers.templates import escape, one_line
+from app.api.jsonapi.jsontext import is_storable
 from app.api.viewer import current_viewer
 from app.happenings.audience import NAMED, Audience
 from app.happenings.decision import NOTHING
@@ -76,8 +77,8 @@ def contact_member(  # noqa: PLR0913 - what a message is made of; all but its wo
     happening = Happening(
         action=MEMBER_CONTACTED,
         event_type=MEMBER_CONTACTED,
-        title=_bounded("title", one_line(title or get_settings().app_name), MAX_TITLE),
-        message=_bounded("message", _as_html(message) if html is None else html, MAX_MESSAGE),
+        title=check_words("title", one_line(title or get_settings().app_name), MAX_TITLE),
+        message=check_words("message", _as_html(message) if html is None else html, MAX_MESSAGE),
         link=check_link(link),
         actor=sender or current_viewer().user,
         event=event,
@@ -110,8 +111,9 @@ def send_sms(to: User | str, text: str, *, action: str = SMS_ACTION) -> ChannelM
         SendingError: the text is empty or too long, or this is no number.
     """
     words = text.strip()
-    if not words or len(words) > MAX_SMS or "\0" in words:
-        raise SendingError(f"An SMS has 1 to {MAX_SMS} characters, and no U+0000: this has {len(words)}.")
+    if not words or len(words) > MAX_SMS or not is_storable(words):
+        allowed = f"1 to {MAX_SMS} characters, and no U+0000 or half a surrogate"
+        raise SendingError(f"An SMS has {allowed}: this has {len(words)}.")
     number = to.phone if isinstance(to, User) else to
     if isinstance(to, str) and not E164.fullmatch(to):
         raise SendingError("A number is written with its country and nothing between its digits, as in +12025550123.")
@@ -162,9 +164,3 @@ def _checked(channels: Iterable[str]) -> frozenset[str]:
     if not asked <= set(CHANNELS):
         raise HappeningError("channels", f"These are some of {', '.join(CHANNELS)}.")
     return asked
-
-
-def _bounded(field: str, value: str, at_most: int) -> str:
-    if not value.strip() or len(value) > at_most or "\0" in value:
-        raise HappeningError(field, f"This must have 1 to {at_most} characters, and no U+0000.")
-    return value

@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 
 from app.api.helpers.log import record_activity
 from app.api.helpers.templates import one_line
-from app.api.jsonapi.jsontext import loads
+from app.api.jsonapi.jsontext import MAX_BIGINT, is_storable, loads
 from app.api.viewer import current_viewer
 from app.happenings import declared  # noqa: F401 - declares the types
 from app.happenings.audience import NAMED, Audience, listeners
@@ -21,7 +21,7 @@ from app.happenings.plan import plan_for
 from app.happenings.types import EventType, EventTypeError, find_type
 from app.models import Event, Happening, MailBatch, Session, User, db
 
-# Bytes of a happening's data as JSON in UTF-8.
+# Bytes of a happening's data as JSON in UTF-8, without spaces between its values.
 MAX_DATA: Final = 16 * 1024
 MAX_TITLE: Final = 1000
 MAX_MESSAGE: Final = 100_000
@@ -84,13 +84,15 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
     declared_type = _type(event_type)
     if users is None and not declared_type.is_listenable:
         raise HappeningError("users", f"Nobody may follow {declared_type.name}: name who is told.")
-    about = session.event if session is not None and event is None else event
+    if session is not None and event is not None and session.event is not event:
+        raise HappeningError("session", "This session is not one of the event.")
+    about = session.event if session is not None else event
     by = actor or current_viewer().user
     happening = Happening(
         action=declared_type.name,
         event_type=declared_type.name,
-        title=_words("title", one_line(title), MAX_TITLE),
-        message=_words("message", message, MAX_MESSAGE),
+        title=check_words("title", one_line(title), MAX_TITLE),
+        message=check_words("message", message, MAX_MESSAGE),
         link=check_link(link),
         subject=_name("subject", subject),
         group_key=_name("group_key", group_key),
@@ -115,7 +117,7 @@ def check_data(data: Any) -> Any:
         HappeningError: it has a cycle, is no JSON, too large, too deep, or has characters that cannot be stored.
     """
     try:
-        encoded = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        encoded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         size = len(encoded)
         kept = loads(encoded) if size <= MAX_DATA else None
     # A JsonTextError is a ValueError, as are those of a cycle, of NaN, and of a surrogate alone.
@@ -124,6 +126,17 @@ def check_data(data: Any) -> Any:
     if size > MAX_DATA:
         raise HappeningError("data", f"This is {size} bytes as JSON: at most {MAX_DATA} are kept.")
     return kept
+
+
+def check_words(field: str, value: str, at_most: int) -> str:
+    """A text of a message that can be kept.
+
+    Raises:
+        HappeningError: there is nothing in it, it is too long, or has characters that cannot be stored.
+    """
+    if not value.strip() or len(value) > at_most or not is_storable(value):
+        raise HappeningError(field, f"This must have 1 to {at_most} characters, and no U+0000 or half a surrogate.")
+    return value
 
 
 def check_link(link: str | None) -> str | None:
@@ -137,14 +150,19 @@ def check_link(link: str | None) -> str | None:
     problem = HappeningError("link", "This must be an address with http or https, or a path such as /events/1.")
     if not isinstance(link, str) or len(link) > MAX_LINK or not link.isprintable() or " " in link or "\\" in link:
         raise problem
-    try:
-        parts = urlsplit(link)
-    except ValueError:
-        raise problem from None
     is_path = link.startswith("/") and not link.startswith("//")
-    if not is_path and not (parts.scheme in ("http", "https") and parts.hostname):
+    if not is_path and not _is_web_address(link):
         raise problem
     return link
+
+
+def _is_web_address(link: str) -> bool:
+    try:
+        parts = urlsplit(link)
+        # A port that is none is found when it is asked for.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _type(name: str) -> EventType:
@@ -152,12 +170,6 @@ def _type(name: str) -> EventType:
         return find_type(name)
     except EventTypeError as error:
         raise HappeningError("event_type", str(error)) from error
-
-
-def _words(field: str, value: str, at_most: int) -> str:
-    if not value.strip() or len(value) > at_most or "\0" in value:
-        raise HappeningError(field, f"This must have 1 to {at_most} characters, and no U+0000.")
-    return value
 
 
 def _name(field: str, value: str | None) -> str | None:
@@ -197,7 +209,13 @@ def _check_users(ids: Sequence[int]) -> None:
     Raises:
         HappeningError: one is none; its `index` is the place.
     """
-    known = set(db.session.scalars(select(User.id).where(User.id.in_(named_ids(ids)), User.deleted_at.is_(None))))
+    named = named_ids(id_ for id_ in ids if _can_be_id(id_))
+    known = set(db.session.scalars(select(User.id).where(User.id.in_(named), User.deleted_at.is_(None))))
     for index, id_ in enumerate(ids):
-        if id_ not in known:
-            raise HappeningError("users", f"There is no user with the id {id_}.", index)
+        if not _can_be_id(id_) or id_ not in known:
+            raise HappeningError("users", f"There is no user with the id {id_!r}.", index)
+
+
+def _can_be_id(value: object) -> bool:
+    """Whether the database can be asked for it: it would end the caller's transaction with an error."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_BIGINT

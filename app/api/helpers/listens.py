@@ -164,6 +164,10 @@ def thing_of(event: Event | None, session: Session | None, subject: str | None =
         raise ListenError("subject", f"This must have 1 to {MAX_SUBJECT} printable characters.")
     if {event, session} & set(db.session.new):
         db.session.flush()
+    for name, row in (("event", event), ("session", session)):
+        # Without an id it would be about everything.
+        if row is not None and row.id is None:
+            raise ListenError(name, f"This {name} is not in the database: add it to the session first.")
     return {
         "event_id": None if event is None else event.id,
         "session_id": None if session is None else session.id,
