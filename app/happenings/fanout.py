@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from sqlalchemy import Select, cast, func, insert, literal, select, text
@@ -47,7 +47,7 @@ _TAKE: Final = text(
 _COUNT: Final = text(
     f"""
     UPDATE fanouts SET done = done + :done, notifications = notifications + :notifications, mails = mails + :mails,
-        state = CASE WHEN done + :done >= recipients THEN '{TOLD}' ELSE state END,
+        worked_at = now(), state = CASE WHEN done + :done >= recipients THEN '{TOLD}' ELSE state END,
         finished_at = CASE WHEN done + :done >= recipients THEN now() END
     WHERE happening_id = :happening_id
     RETURNING recipients - done
@@ -110,14 +110,21 @@ def named_ids(ids: Iterable[int]) -> Select[Any]:
     return select(func.unnest(cast(literal(list(ids), ARRAY(BigInteger)), ARRAY(BigInteger))).label("id"))
 
 
-def work_on(happening_id: int, seconds: float) -> bool:
+def work_on(happening_id: int, seconds: float, call: Callable[[int], None] | None = None) -> bool:
     """Tell part after part, each in a transaction of its own, for so many seconds; whether something is left.
+
+    Args:
+        happening_id: of what is told.
+        seconds: how long at most; a part that was begun is told to its end.
+        call: called by the first to come, if others may help, with how many of them find something to do.
 
     Raises:
         SQLAlchemyError: a part could not be told; it is still there.
     """
     end = time.monotonic() + seconds
-    _begin(happening_id)
+    others = _begin(happening_id)
+    if call and others:
+        call(others)
     begun = time.monotonic()
     while left := _tell_part(happening_id):
         if time.monotonic() >= end:
@@ -134,13 +141,20 @@ def lock_for_recall(happening_id: int) -> None:
     db.session.execute(select(func.pg_advisory_xact_lock(_LOCK, _key(happening_id))))
 
 
-def _begin(happening_id: int) -> None:
-    """Write the parts down, if nobody has done so."""
+def _begin(happening_id: int) -> int:
+    """Write the parts down, if nobody has done so; to the first who comes, how many others could help."""
     fanout = db.session.get(Fanout, happening_id, with_for_update=True, populate_existing=True)
     if fanout is not None and fanout.state == WAITING:
         plan = Plan.from_json(fanout.happening.plan or {})
         _divide(fanout, find(plan.audience, fanout.happening))
+    others = 0
+    if fanout is not None and fanout.worked_at is None:
+        fanout.worked_at = utc_now()
+        recipients = fanout.recipients or 0
+        # Of more than these the database is left to others too; whoever has nothing to do joins with the next sweep.
+        others = max(-(-recipients // PART) - 1, 0) if recipients <= POLITE else 0
     db.session.commit()
+    return others
 
 
 def _divide(fanout: Fanout, people: Select[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from celery import current_app as celery
@@ -21,17 +22,25 @@ from app.models.base import utc_now
 
 log = logging.getLogger(__name__)
 
-# Seconds that one task tells for: short enough that its process also sends mails, and stops soon when it is told to.
-FANOUT_SECONDS: Final = 5.0
+# Seconds that one task tells for: an urgent mail waits no longer for its process.
+FANOUT_SECONDS: Final = 1.0
 # The same for taking back.
-RECALL_SECONDS: Final = 5.0
+RECALL_SECONDS: Final = 1.0
 # The same for mails that were held.
 HELD_SECONDS: Final = 10.0
-# Fan-outs that one sweep hands over at most; each is handed to one more worker.
+# Fan-outs that one sweep hands over at most.
 AT_MOST: Final = 8
+# Workers that are called at once to help the first one.
+HELPERS: Final = 7
+# Seconds that a call for help counts: it is for those who have nothing to do.
+HELP_SECONDS: Final = 1.0
 
+# Of those whose worker was not heard of for as long as a sweep's interval it is not known whether they have one.
 _OPEN: Final = text(
-    "SELECT happening_id FROM fanouts WHERE state IN ('waiting', 'telling') ORDER BY happening_id LIMIT :limit"
+    """
+    SELECT happening_id, coalesce(worked_at, created_at) < now() - make_interval(secs => :interval) AS is_left
+    FROM fanouts WHERE state IN ('waiting', 'telling') ORDER BY happening_id LIMIT :limit
+    """
 )
 _RECALLED: Final = text(
     "SELECT happening_id FROM fanouts WHERE state = 'recalled' AND finished_at IS NULL "
@@ -42,7 +51,7 @@ _RECALLED: Final = text(
 @shared_task(name=FANOUT)
 def fan_out(ids: Iterable[int]) -> None:
     """Tell of these happenings; what is left when the time is over is another task's."""
-    _go_through(ids, lambda id_: work_on(id_, FANOUT_SECONDS), FANOUT)
+    _go_through(ids, lambda id_: work_on(id_, FANOUT_SECONDS, partial(_call_for_help, id_)), FANOUT)
 
 
 @shared_task(name=RECALL)
@@ -61,7 +70,16 @@ def _go_through(ids: Iterable[int], work: Callable[[int], bool], task: str) -> N
             log.warning("%s of happening %d stopped (%s): the next sweep goes on.", task, id_, type(error).__name__)
             continue
         if left:
-            celery.send_task(task, args=[[id_]], queue="usher", ignore_result=True)
+            _hand_over(task, id_)
+
+
+def _call_for_help(id_: int, others: int) -> None:
+    for _ in range(min(others, HELPERS)):
+        _hand_over(FANOUT, id_, HELP_SECONDS)
+
+
+def _hand_over(task: str, id_: int, expires: float | None = None) -> None:
+    celery.send_task(task, args=[[id_]], queue="usher", expires=expires, ignore_result=True)
 
 
 @shared_task(name="usher.held")
@@ -79,12 +97,11 @@ def send_held() -> None:
 
 @shared_task(name="usher.fanout.sweep")
 def sweep() -> None:
-    """Hand over what the broker or a dead worker lost; where a worker is at it, another one helps."""
+    """Hand over what the broker or a dead worker lost; where a worker is at it, one that has nothing to do helps."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        open_ones = {
-            task: connection.execute(statement, {"limit": AT_MOST}).scalars().all()
-            for task, statement in ((FANOUT, _OPEN), (RECALL, _RECALLED))
-        }
-    for task, ids in open_ones.items():
-        for id_ in ids:
-            celery.send_task(task, args=[[id_]], queue="usher", expires=SWEEP_INTERVAL, ignore_result=True)
+        open_ones = connection.execute(_OPEN, {"interval": SWEEP_INTERVAL, "limit": AT_MOST}).all()
+        recalled = connection.execute(_RECALLED, {"limit": AT_MOST}).scalars().all()
+    for id_, is_left in open_ones:
+        _hand_over(FANOUT, id_, SWEEP_INTERVAL if is_left else HELP_SECONDS)
+    for id_ in recalled:
+        _hand_over(RECALL, id_, SWEEP_INTERVAL)

@@ -89,7 +89,15 @@ local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 redis.call('ZADD', KEYS[1], ms + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[2])))
-for id in string.gmatch(ARGV[3], '%d+') do redis.call('DEL', 'usher:inbox:' .. id) end
+local keys = {}
+for id in string.gmatch(ARGV[3], '%d+') do
+  keys[#keys + 1] = 'usher:inbox:' .. id
+  if #keys == 1000 then
+    redis.call('DEL', unpack(keys))
+    keys = {}
+  end
+end
+if #keys > 0 then redis.call('DEL', unpack(keys)) end
 """
 # KEYS: as for `_HOLD`. ARGV: the writer's name.
 _RELEASE: Final = """

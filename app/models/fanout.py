@@ -43,6 +43,8 @@ class Fanout(Base):
     notifications: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     mails: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[CreatedAt]
+    # When a worker last began with it or told a part; None: none has come yet.
+    worked_at: Mapped[datetime | None]
     # When all were told, or, if it was recalled, when it was taken back from all.
     finished_at: Mapped[datetime | None]
     # How far a recall has come: what it takes back now, and from whom it has done so (see app/happenings/recall.py).

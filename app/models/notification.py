@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, desc, func, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, desc, func, text
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -57,8 +57,8 @@ class Notification(Base):
     )
 
     id: Mapped[BigId]
-    happening_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("happenings.id", ondelete="CASCADE"))
-    # Triggers see that the user exists and take the row when he goes: a foreign key locks every user who is told.
+    # Triggers see that both exist, and take the row when one goes: foreign keys do so row by row (decision 0024).
+    happening_id: Mapped[int] = mapped_column(BigInteger)
     user_id: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
     is_read: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
@@ -66,7 +66,9 @@ class Notification(Base):
     deleted_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(primaryjoin="foreign(Notification.user_id) == User.id")
-    happening: Mapped[Happening] = relationship(innerjoin=True)
+    happening: Mapped[Happening] = relationship(
+        innerjoin=True, primaryjoin="foreign(Notification.happening_id) == Happening.id"
+    )
 
     title: AssociationProxy[str] = association_proxy("happening", "title")
     message: AssociationProxy[str] = association_proxy("happening", "message")

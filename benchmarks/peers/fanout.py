@@ -33,9 +33,10 @@ MESSAGE: Final = "<p>All sessions of this afternoon are in the <strong>old mill<
 # A table of the same columns, checks, indexes and references.
 _SAME_SHAPE: Final = (
     "CREATE TABLE bare (LIKE notifications INCLUDING ALL)",
-    "ALTER TABLE bare ADD FOREIGN KEY (happening_id) REFERENCES happenings ON DELETE CASCADE",
     """CREATE TRIGGER bare_has_users AFTER INSERT ON bare REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION notifications_have_users()""",
+    """CREATE TRIGGER bare_has_happenings AFTER INSERT ON bare REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION notifications_have_happenings()""",
 )
 _BARE: Final = text("INSERT INTO bare (happening_id, user_id) SELECT :happening_id, id FROM users")
 

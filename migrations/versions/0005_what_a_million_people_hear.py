@@ -28,8 +28,8 @@ BEGIN
 END
 $$
 """
-# What a foreign key to users would do, for a whole statement at once: the key locks the row of each user, which was
-# half of what telling a million people took (docs/decisions/0024-users-of-notifications-by-trigger.md).
+# What foreign keys would do, for a whole statement at once: they lock and look up row by row, which was more than half
+# of what telling a million people took (docs/decisions/0024-references-of-notifications-by-trigger.md).
 REFERENCE = (
     """
 CREATE FUNCTION notifications_have_users() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -59,6 +59,51 @@ $$
     """
 CREATE TRIGGER notifications_stay_with_users BEFORE UPDATE OF user_id ON notifications FOR EACH ROW
 WHEN (OLD.user_id <> NEW.user_id) EXECUTE FUNCTION notifications_stay_with_users()
+""",
+    # There are few of them in a statement: their rows are locked, as the key would.
+    """
+CREATE FUNCTION notifications_have_happenings() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE wanted bigint[] := ARRAY(SELECT DISTINCT happening_id FROM added); missing bigint;
+BEGIN
+    PERFORM FROM happenings WHERE id = ANY(wanted) ORDER BY id FOR KEY SHARE;
+    SELECT id INTO missing FROM unnest(wanted) AS each (id)
+    WHERE NOT EXISTS (SELECT FROM happenings WHERE happenings.id = each.id) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no happening % to be told', missing
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'notifications_have_happenings',
+                TABLE = 'notifications';
+    END IF;
+    RETURN NULL;
+END
+$$
+""",
+    """
+CREATE TRIGGER notifications_have_happenings AFTER INSERT ON notifications REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION notifications_have_happenings()
+""",
+    """
+CREATE FUNCTION notifications_stay_with_happenings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a notification does not become another happening''s'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'notifications_stay_with_happenings', TABLE = 'notifications';
+END
+$$
+""",
+    """
+CREATE TRIGGER notifications_stay_with_happenings BEFORE UPDATE OF happening_id ON notifications FOR EACH ROW
+WHEN (OLD.happening_id <> NEW.happening_id) EXECUTE FUNCTION notifications_stay_with_happenings()
+""",
+    """
+CREATE FUNCTION happenings_take_notifications() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM notifications WHERE happening_id IN (SELECT id FROM removed);
+    RETURN NULL;
+END
+$$
+""",
+    """
+CREATE TRIGGER happenings_take_notifications AFTER DELETE ON happenings REFERENCING OLD TABLE AS removed
+FOR EACH STATEMENT EXECUTE FUNCTION happenings_take_notifications()
 """,
     # Whoever is inserting is waited for, and whoever begins later waits, and then finds the user gone.
     """
@@ -383,6 +428,7 @@ def upgrade() -> None:
         sa.Column("notifications", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("mails", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("worked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken_back", postgresql.JSONB(astext_type=sa.Text(), none_as_null=True), nullable=True),
         sa.CheckConstraint("state IN ('waiting', 'telling', 'told', 'recalled')", name=op.f("ck_fanouts_state")),
@@ -505,6 +551,7 @@ def upgrade() -> None:
     for statement in REFERENCE:
         op.execute(statement)
     op.drop_constraint("fk_notifications_user_id", "notifications", type_="foreignkey")
+    op.drop_constraint("fk_notifications_happening_id", "notifications", type_="foreignkey")
     op.drop_index(op.f("ix_notifications_happening_id"), table_name="notifications")
     op.create_index("uq_notifications_happening_id_user_id", "notifications", ["happening_id", "user_id"], unique=True)
     op.add_column("users", sa.Column("tokens_ended_at", sa.DateTime(timezone=True), nullable=True))
@@ -536,12 +583,18 @@ def downgrade() -> None:
     for table, name in (
         ("notifications", "notifications_have_users"),
         ("notifications", "notifications_stay_with_users"),
+        ("notifications", "notifications_have_happenings"),
+        ("notifications", "notifications_stay_with_happenings"),
+        ("happenings", "happenings_take_notifications"),
         ("users", "users_wait_for_notifications"),
         ("users", "users_take_notifications"),
     ):
         op.execute(f"DROP TRIGGER {name} ON {table}")
         op.execute(f"DROP FUNCTION {name}()")
-    op.create_foreign_key("fk_notifications_user_id", "notifications", "users", ["user_id"], ["id"], ondelete="CASCADE")
+    for column, table in (("user_id", "users"), ("happening_id", "happenings")):
+        op.create_foreign_key(
+            f"fk_notifications_{column}", "notifications", table, [column], ["id"], ondelete="CASCADE"
+        )
     op.drop_index("uq_notifications_happening_id_user_id", table_name="notifications")
     op.create_index(op.f("ix_notifications_happening_id"), "notifications", ["happening_id"], unique=False)
     op.drop_column("message_settings", "chat_status")

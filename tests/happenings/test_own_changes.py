@@ -55,7 +55,8 @@ def propose(world: World, who: str = "speaker") -> int:
 
 def told(user: User) -> list[Happening]:
     """What a user was told of, the first thing first."""
-    of_user = select(Happening).join(Notification).where(Notification.user_id == user.id).order_by(Happening.id)
+    has = Happening.id == Notification.happening_id
+    of_user = select(Happening).join(Notification, has).where(Notification.user_id == user.id).order_by(Happening.id)
     return list(db.session.scalars(of_user))
 
 
