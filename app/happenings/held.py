@@ -66,7 +66,7 @@ _TAKE: Final = text(
     SELECT due.id, due.user_id, due.happening_id, due.mode, due.action, due.subject, due.created_at, happenings.link,
         CASE WHEN due.mode = '{UNREAD}' THEN due.words END AS words,
         CASE WHEN due.mode = '{UNREAD}' AND due.words IS NULL THEN happenings.message END AS message,
-        batches.id AS batch_id,
+        batches.id AS batch_id, happenings.plan -> 'reply_to' AS reply_to,
         coalesce(notifications.is_read OR notifications.deleted_at IS NOT NULL, false) AS is_read
     FROM held_mails AS due
     LEFT JOIN happenings ON happenings.id = due.happening_id
@@ -229,7 +229,8 @@ def _words(person: RowMapping, row: RowMapping) -> Mapping[str, Any]:
     language = best_language(person["language"])
     message = message_in(language, row["message"] or "", row["link"])
     text = html_to_text(message) or row["subject"]
-    return {"recipient": person["email"], "language": language, "message": message, "text": text}
+    words = {"recipient": person["email"], "language": language, "message": message, "text": text}
+    return {**words, "reply_to": row["reply_to"] or []}
 
 
 def _digest(person: RowMapping, held: Sequence[RowMapping]) -> Mapping[str, Any]:

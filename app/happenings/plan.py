@@ -23,6 +23,7 @@ class Plan:
         user_controls: whether users may decide.
         batch_id: the batch that the mails belong to.
         always: those that tell of it whatever anybody has switched off, though it is not critical.
+        reply_to: the addresses that answers to a mail go to.
     """
 
     audience: Audience
@@ -32,6 +33,7 @@ class Plan:
     user_controls: bool = True
     batch_id: int | None = None
     always: frozenset[str] = frozenset()
+    reply_to: tuple[str, ...] = ()
 
     def tells(self, channel: str) -> bool:
         """Whether the channel tells those who have said nothing."""
@@ -51,6 +53,7 @@ class Plan:
             "user_controls": self.user_controls,
             "batch_id": self.batch_id,
             "always": sorted(self.always),
+            "reply_to": list(self.reply_to),
         }
 
     @classmethod
@@ -64,6 +67,7 @@ class Plan:
             value["user_controls"],
             value["batch_id"],
             frozenset(value["always"]),
+            tuple(value.get("reply_to", ())),
         )
 
 

@@ -509,7 +509,8 @@ def test_what_cannot_be_announced_is_refused_with_the_arguments_name(
     with pytest.raises(HappeningError) as caught:
         notify_happening(values.pop("event_type"), values.pop("title"), values.pop("message"), **values)  # type: ignore[arg-type]
     assert caught.value.field == field
-    db.session.rollback()
+    db.session.commit()
+    assert db.session.scalar(select(func.count()).select_from(Happening)) == 0
 
 
 def test_data_of_sixteen_kilobytes_is_kept(database: None) -> None:

@@ -87,7 +87,8 @@ def contact_member(  # noqa: PLR0913 - what a message is made of; all but its wo
     asked = _checked(channels)
     db.session.add_all([user, happening])
     db.session.flush()
-    announce(happening, _plan(asked), named_ids([user.id]))
+    # A mail that is only made later has them of the plan.
+    announce(happening, replace(_plan(asked), reply_to=tuple(answers)), named_ids([user.id]))
     # Of one person to another: not behind what goes to thousands.
     own = update(Mail).where(Mail.happening_id == happening.id)
     db.session.execute(own.values(lane=TRANSACTIONAL, reply_to=answers))

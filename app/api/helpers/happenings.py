@@ -82,12 +82,15 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
         HappeningError: an argument cannot be; its `field` says which.
     """
     declared_type = _type(event_type)
+    # Who was only just added has no id yet.
+    db.session.flush()
     if users is None and not declared_type.is_listenable:
         raise HappeningError("users", f"Nobody may follow {declared_type.name}: name who is told.")
     if session is not None and event is not None and session.event is not event:
         raise HappeningError("session", "This session is not one of the event.")
     about = session.event if session is not None else event
     by = actor or current_viewer().user
+    audience, named = _audience(users, tuple(sorted({user.id for user in besides})))
     happening = Happening(
         action=declared_type.name,
         event_type=declared_type.name,
@@ -98,12 +101,11 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
         group_key=_name("group_key", group_key),
         actor=by,
         event=about,
-        session_id=_id_of(session),
+        session=session,
         **({} if data is None else {"data": check_data(data)}),
     )
     db.session.add(happening)
     db.session.flush()
-    audience, named = _audience(users, tuple(sorted({user.id for user in besides})))
     plan = plan_for(declared_type, audience, declared_type.name)
     announce(happening, replace(plan, batch_id=batch.id) if batch else plan, named)
     record_activity("announce", happening=f"{happening.event_type} ({happening.id})", title=happening.title)
@@ -176,12 +178,6 @@ def _name(field: str, value: str | None) -> str | None:
     if value is not None and not (0 < len(value) <= MAX_NAME and value.isprintable()):
         raise HappeningError(field, f"This must have 1 to {MAX_NAME} printable characters.")
     return value
-
-
-def _id_of(session: Session | None) -> int | None:
-    if session in db.session.new:
-        db.session.flush()
-    return None if session is None else session.id
 
 
 def _audience(users: Users, besides: tuple[int, ...]) -> tuple[Audience, Select[Any] | None]:

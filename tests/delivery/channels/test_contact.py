@@ -11,6 +11,7 @@ from app.api.helpers.contact import contact_member, send_sms
 from app.api.helpers.happenings import HappeningError
 from app.api.helpers.mail import AddressError, SendingError
 from app.happenings.declared import MEMBER_CONTACTED
+from app.happenings.held import release
 from app.models import ChannelMessage, Happening, Mail, MessageSettings, Notification, User, db
 from app.models.base import utc_now
 from tests.conftest import People
@@ -18,7 +19,7 @@ from tests.servers.gateway import Answers, Gateway
 from tests.servers.smtp import RecordingSmtp
 from tests.support import sending
 from tests.support.channels import PHONE, make_due, run, service, story
-from tests.support.preferences import decisions, keep_quiet, prefer
+from tests.support.preferences import decisions, keep_quiet, make_held_due, prefer
 from tests.support.rows import activities, count
 
 BOTH = ("mail", "sms")
@@ -90,6 +91,15 @@ def test_the_admins_switches_rule_mail_and_sms_but_never_the_inbox(ana: User) ->
     db.session.commit()
     contact(ana, ("mail", "sms", "chat"))
     assert told() == (1, 0, ["chat"])
+
+
+def test_a_mail_that_waits_until_it_is_needed_is_answered_to_the_same_address(ana: User) -> None:
+    prefer(ana, "mail", "unread", minutes=5)
+    contact(ana, ("mail",), reply_to="bea@example.org")
+    assert told() == (1, 0, [])
+    make_held_due()
+    assert sum(release(utc_now())) == 1
+    assert db.session.scalars(select(Mail)).one().reply_to == ["bea@example.org"]
 
 
 def test_quiet_hours_let_an_sms_wait(ana: User) -> None:
