@@ -9,6 +9,8 @@ from typing import Final
 
 from celery import current_app as celery
 from celery import shared_task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -75,11 +77,18 @@ def _go_through(ids: Iterable[int], work: Callable[[int], bool], task: str) -> N
 
 def _call_for_help(id_: int, others: int) -> None:
     for _ in range(min(others, HELPERS)):
-        _hand_over(FANOUT, id_, HELP_SECONDS)
+        if not _hand_over(FANOUT, id_, HELP_SECONDS):
+            return
 
 
-def _hand_over(task: str, id_: int, expires: float | None = None) -> None:
-    celery.send_task(task, args=[[id_]], queue="usher", expires=expires, ignore_result=True)
+def _hand_over(task: str, id_: int, expires: float | None = None) -> bool:
+    """Hand it to a worker; False if the broker is away: then it is the next sweep that does so."""
+    try:
+        celery.send_task(task, args=[[id_]], queue="usher", expires=expires, retry=False, ignore_result=True)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("The broker cannot be reached (%s): the next sweep hands over.", type(error).__name__)
+        return False
+    return True
 
 
 @shared_task(name="usher.held")

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 import redis
+from flask import Flask
+from kombu.exceptions import OperationalError
 from sqlalchemy import text
 
 from app.api.helpers.happenings import notify_happening
@@ -17,7 +19,7 @@ from app.happenings.fanout import work_on
 from app.happenings.tasks import HELP_SECONDS, fan_out, sweep
 from app.models import Fanout, User, db
 from app.models.base import utc_now
-from app.models.fanout import TOLD
+from app.models.fanout import TELLING, TOLD
 
 PEOPLE = 30
 # Five parts: one is the first worker's, and four others could help.
@@ -101,6 +103,19 @@ def test_a_call_for_help_is_for_those_who_have_nothing_to_do_now(
     assert own is None, "what is left is handed over in any case"
     assert len(helpers) == 4
     assert all(seconds is not None and 0 < seconds <= HELP_SECONDS for seconds in helpers)
+
+
+def test_without_a_broker_the_worker_tells_what_it_can(
+    happening_id: int, app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **options: object) -> None:
+        raise OperationalError("Connection refused")
+
+    monkeypatch.setattr(app.extensions["celery"], "send_task", away)
+    monkeypatch.setattr(tasks, "FANOUT_SECONDS", 0.0)
+    fan_out([happening_id])
+    assert state(happening_id) == (TELLING, PART, PART)
+    assert "The broker cannot be reached" in caplog.text
 
 
 def test_the_sweep_calls_for_help_where_a_worker_is_at_it_and_for_a_worker_where_none_is(
