@@ -3,6 +3,9 @@
 A user who has an open connection, or had one lately, has two keys: `presence` holds a random epoch, `stream` the last
 messages, numbered from 1 without a gap. An id of a message is `<epoch>-<number>`: whoever names one gets what came
 after it, or is told that this cannot be known, since the epoch is another or the messages are no longer there.
+
+An epoch begins with a mark of the run of Redis that it was made in, and ends with it: a Redis that was started again
+from an old copy of its memory gives numbers once more that clients know already, for other messages.
 """
 
 from __future__ import annotations
@@ -100,11 +103,14 @@ return number
 
 # Makes a user present, and reads what a client has missed: KEYS presence, stream; ARGV a fresh epoch, seconds of the
 # presence, of the messages, epoch and number that the client knows (or '' and 0). Answers the epoch, the number of the
-# newest message, whether all that was missed is there (1 or 0), and those messages; if not all are, the newest.
+# newest message, whether all that was missed is there (1 or 0), and those messages; if not all are, the newest. Where
+# INFO is not allowed, all runs of Redis are taken for one.
 OPEN: Final = """
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x%x%x%x%x%x)') or ''
 local epoch = redis.call('GET', KEYS[1])
-if not epoch or redis.call('EXISTS', KEYS[2]) == 0 then
-  epoch = ARGV[1]
+if not epoch or string.sub(epoch, 1, #run) ~= run or redis.call('EXISTS', KEYS[2]) == 0 then
+  epoch = run .. string.sub(ARGV[1], #run + 1)
   redis.call('DEL', KEYS[2])
   redis.call('XADD', KEYS[2], '0-1', 'm', '')
 end

@@ -150,6 +150,18 @@ def test_who_names_an_id_that_is_not_known_is_told_once_to_read_anew(
     assert titles(stream, 1) == ["New"]
 
 
+def test_numbers_of_another_run_of_redis_are_not_believed(
+    user: User, listen: Listen, tell: Tell, broker: redis.Redis
+) -> None:
+    # Redis came back from a copy of its memory: what came after the copy has numbers that are given once more.
+    old = f"000000{position(listen(user))[6:]}"
+    broker.set(presence_key(user.id), old.partition("-")[0])
+    stream = listen(user, Last_Event_ID=old)
+    assert stream.message()["action"] == "resync"
+    tell(user, "New")
+    assert titles(stream, 1) == ["New"]
+
+
 def test_who_missed_more_than_is_kept_is_told_once_to_read_anew_with_the_newest_count(
     user: User, listen: Listen, tell: Tell, broker: redis.Redis
 ) -> None:

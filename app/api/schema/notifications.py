@@ -49,7 +49,10 @@ def _read(operator: str, value: Any) -> ColumnElement[bool]:
         return Notification.is_read.is_(True) if value in (True, "true") else ~Notification.is_read
     if not isinstance(value, str):
         raise ValueError("read is true, false or a time like 2026-11-21T10:00:00Z")  # noqa: TRY004 - a client's value
-    return Notification.read_at >= parse_timestamp(value)
+    try:
+        return Notification.read_at >= parse_timestamp(value)
+    except ValueError as error:
+        raise ValueError(f"read is true, false or a time, and this is {error}") from error
 
 
 NOTIFICATION: Final = register_type(
