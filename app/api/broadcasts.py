@@ -140,7 +140,7 @@ def _check_unchanged(broadcast: Broadcast, data: Mapping[str, Any]) -> None:
     for name, value in data.items():
         if value != getattr(broadcast, name):
             raise Conflict(
-                f"The broadcast is {broadcast.shown_state}: what it says stays. Recall it and make another one.",
+                f"The broadcast is {broadcast.shown_state}: what it says stays. Make another one for other words.",
                 pointer=f"/data/attributes/{name}",
             )
 

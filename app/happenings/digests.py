@@ -13,7 +13,7 @@ from app.happenings.hours import zone_of
 from app.happenings.telling import full_link
 from app.language import RTL, Moment, direction, msg, translate
 
-# What these mails are in the log, and in the message settings of whoever wants to switch them off.
+# What these mails are in the log.
 DIGEST_ACTION: Final = "Digest"
 # A mail that lists more is read by nobody.
 MAX_ITEMS: Final = 100

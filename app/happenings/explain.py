@@ -30,6 +30,7 @@ from app.happenings.digests import DIGEST_ACTION
 from app.happenings.plan import Plan
 from app.models import ChannelMessage, Decision, Fanout, Happening, HeldMail, Mail, Notification, User, db
 from app.models.event_type import CHANNELS, CHAT, IN_APP, MAIL, SMS
+from app.models.mail import CANCELLED
 
 Row = TypeVar("Row", Decision, Notification, HeldMail, Mail, ChannelMessage)
 
@@ -112,6 +113,8 @@ def explain(happening: Happening, user: User) -> Explanation:
         outcome, reason, decision = NOTHING, belonging.reason, decisions.get(channel)
         if belonging.reason == WAITING:
             outcome = WAITING
+        elif belonging.reason == TAKEN_BACK and _was_stopped(results.get(channel)):
+            decision = None
         elif decision is not None:
             outcome, reason = decision.outcome, decision.reason
         elif belonging.is_in or (belonging.reason == TAKEN_BACK and channel in results):
@@ -128,6 +131,11 @@ def explain(happening: Happening, user: User) -> Explanation:
             )
         )
     return Explanation(belonging, tuple(answers))
+
+
+def _was_stopped(result: Result | None) -> bool:
+    """Whether a recall came before the mail or message had left: whatever was decided, nobody got it."""
+    return result is not None and result.status == CANCELLED
 
 
 def _of_plan(channel: str, plan: Plan, user: User, *, is_there: bool, is_spread: bool) -> tuple[str, str]:

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 # Mails, messages and notifications in one chunk.
 CHUNK: Final = 2000
+# Seconds that a recall of many takes back for before it leaves the rest to a worker, who may have much else to do first:
+# in the meantime the mails would go on leaving.
+AT_ONCE: Final = 2.0
 # What is taken back, in this order: what could still leave comes first.
 MAILS, HELD, TEXTS, NOTIFICATIONS, REST = "mails", "held", "texts", "notifications", "rest"
 STEPS: Final = (MAILS, HELD, TEXTS, NOTIFICATIONS, REST)
@@ -105,7 +108,8 @@ _IS_OPEN: Final = text(
 def recall(happening_id: int) -> None:
     """Take a happening back, in the caller's transaction: nobody is told of it any more once that is committed.
 
-    What up to `INLINE` people were told is taken back with it; of more a worker takes it back after the commit.
+    What up to `INLINE` people were told is taken back with it; of more what can be in `AT_ONCE` seconds, and the rest by
+    a worker after the commit.
     """
     lock_for_recall(happening_id)
     fanout = db.session.get(Fanout, happening_id, with_for_update=True, populate_existing=True)
@@ -114,9 +118,9 @@ def recall(happening_id: int) -> None:
     db.session.execute(delete(FanoutPart).where(FanoutPart.happening_id == happening_id))
     fanout.state, fanout.finished_at = RECALLED, None
     fanout.taken_back = _at(MAILS)
-    if fanout.done <= INLINE:
-        while take_back_chunk(fanout):
-            pass
+    end = None if fanout.done <= INLINE else time.monotonic() + AT_ONCE
+    while (end is None or time.monotonic() < end) and take_back_chunk(fanout):
+        pass
     if fanout.finished_at is None:
         remember_queued(db.session(), RECALL, (happening_id,))
 

@@ -14,6 +14,7 @@ from app.happenings import fanout
 from app.happenings.audience import Audience, everyone, listeners, role_on
 from app.happenings.declared import EVENT_PUBLISHED, SESSION_PROPOSED
 from app.happenings.held import release
+from app.happenings.recall import recall
 from app.models import Happening, Listen, Mail, Notification, User, db
 from app.models.base import utc_now
 from app.models.mail import NEW_SESSION
@@ -257,6 +258,19 @@ def test_whose_turn_has_not_come_waits_and_what_was_taken_back_says_so(
     assert belongs(admin, named, users[0]) == (False, "recalled")
     assert why(admin, named, users[0])["in-app"] == ("send", "default", "removed")
     assert why(admin, everybody, users[0])["in-app"] == ("nothing", "recalled", None)
+
+
+def test_a_mail_that_a_recall_has_stopped_was_sent_to_nobody(admin: Api, people: People) -> None:
+    asleep, awake = people.user(), people.user()
+    keep_quiet(asleep)
+    happening = announce([asleep, awake])
+    recall(happening.id)
+    db.session.commit()
+    for user in (asleep, awake):
+        assert why(admin, happening, user)["in-app"] == ("send", "default", "removed")
+        assert why(admin, happening, user)["mail"] == ("nothing", "recalled", "cancelled")
+    shown = asked(admin, happening, asleep)["channels"][1]
+    assert (shown["sentence"], shown["due-at"]) == ("Not told: it was taken back.", None)
 
 
 # --- who may ask, and what

@@ -69,6 +69,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "INLINE", 2)
     monkeypatch.setattr(fanout, "PART", 4)
     monkeypatch.setattr(recall, "CHUNK", 3)
+    monkeypatch.setattr(recall, "AT_ONCE", 0)
 
 
 def tell() -> int:
@@ -206,6 +207,22 @@ def test_of_what_is_recalled_in_the_middle_nobody_else_is_told(database: None, c
     assert (shown(id_), statuses()) == (0, {"cancelled": 4})
     assert row.finished_at is not None
     assert row.taken_back is None
+
+
+def test_the_mails_of_many_stop_with_the_recall_and_not_when_a_worker_has_time(
+    database: None, crowd: list[User], many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recall, "AT_ONCE", 60)
+    id_ = tell()
+    finish(work_on, id_)
+    become(Mail, Mail.user_id == crowd[0].id, "sending")
+    take_back_at_once(id_)
+    assert (shown(id_), statuses()) == (0, {"cancelled": PEOPLE - 1, "sending": 1})
+    # Of that one a worker says what becomes of it.
+    assert row_of(id_).finished_at is None
+    become(Mail, Mail.user_id == crowd[0].id, "deferred")
+    finish(go_on, id_)
+    assert (statuses(), row_of(id_).finished_at is None) == ({"cancelled": PEOPLE}, False)
 
 
 def test_another_worker_goes_on_where_one_died(database: None, crowd: list[User], many: None) -> None:

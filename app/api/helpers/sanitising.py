@@ -26,4 +26,11 @@ def clean_html(text: str) -> str:
         attributes=ATTRIBUTES,
         url_schemes=set(SCHEMES),
         link_rel="noopener noreferrer",
+        attribute_filter=_keep,
     )
+
+
+def _keep(_tag: str, name: str, value: str) -> str | None:
+    """An attribute's value; None for an address that says no scheme: in a mail it would lead nowhere, or anywhere."""
+    has_scheme = value.strip().lower().startswith(tuple(f"{scheme}:" for scheme in SCHEMES))
+    return value if name != "href" or has_scheme else None

@@ -33,6 +33,10 @@ def test_what_is_not_on_the_list_goes_and_the_text_stays(given: str, kept: str) 
         ("javascript:alert(1)", False),
         ("JaVa\tScript:alert(1)", False),
         ("data:text/html,x", False),
+        ("//example.org/a", False),
+        ("/events/1", False),
+        ("#top", False),
+        ("HTTPS://example.org", True),
     ],
 )
 def test_a_link_leads_to_the_web_or_to_an_address(address: str, is_kept: bool) -> None:
