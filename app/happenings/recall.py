@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 # Mails, messages and notifications in one chunk.
 CHUNK: Final = 2000
-# Seconds that a recall of many takes back for before it leaves the rest to a worker, who may have much else to do first:
-# in the meantime the mails would go on leaving.
+# Seconds that a recall of many takes back for before it leaves the rest to a worker: he may have much else to do first,
+# and in the meantime the mails would go on leaving.
 AT_ONCE: Final = 2.0
 # What is taken back, in this order: what could still leave comes first.
 MAILS, HELD, TEXTS, NOTIFICATIONS, REST = "mails", "held", "texts", "notifications", "rest"
@@ -108,8 +108,8 @@ _IS_OPEN: Final = text(
 def recall(happening_id: int) -> None:
     """Take a happening back, in the caller's transaction: nobody is told of it any more once that is committed.
 
-    What up to `INLINE` people were told is taken back with it; of more what can be in `AT_ONCE` seconds, and the rest by
-    a worker after the commit.
+    What up to `INLINE` people were told is taken back with it; of more what can be in `AT_ONCE` seconds, and the rest
+    by a worker after the commit.
     """
     lock_for_recall(happening_id)
     fanout = db.session.get(Fanout, happening_id, with_for_update=True, populate_existing=True)
