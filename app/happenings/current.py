@@ -29,7 +29,7 @@ _TABLE: Final = Base.metadata.tables["happenings"]
 
 @dataclass(frozen=True)
 class Content:
-    """What makes two happenings of one transaction the same."""
+    """What makes two happenings of one transaction the same, together with their other columns."""
 
     action: str
     title: str
@@ -42,13 +42,13 @@ class _Current:
     """What is known of the transaction.
 
     Attributes:
-        ids: the happenings, by what they say.
+        ids: the happenings, by what they say and what they are about.
         told: whom each was told to; a second time is a second happening.
         last: the happening that a user was told of last, by type: a mail of this type to him belongs to it.
         marks: what there may be once only of a happening, for a user.
     """
 
-    ids: dict[Content, int] = field(default_factory=dict)
+    ids: dict[tuple[Content, str], int] = field(default_factory=dict)
     told: set[tuple[int, int]] = field(default_factory=set)
     last: dict[tuple[str, int], int] = field(default_factory=dict)
     marks: set[tuple[str, int, int]] = field(default_factory=set)
@@ -59,10 +59,12 @@ def happening_for(user_id: int, content: Content, columns: Mapping[str, Any] | N
 
     Written at once, and not with the next flush: the rows that point to it need its id.
     """
-    current = _current()
-    happening_id = current.ids.get(content)
+    current, columns = _current(), columns or {}
+    # As text, since data may be anything: one who is told of another event, or given other data, is told of it alone.
+    key = (content, repr(sorted(columns.items())))
+    happening_id = current.ids.get(key)
     if happening_id is None or (happening_id, user_id) in current.told:
-        happening_id = current.ids[content] = _insert(content, columns or {})
+        happening_id = current.ids[key] = _insert(content, columns)
     current.told.add((happening_id, user_id))
     event_type = type_of_action(content.action)
     if event_type is not None:

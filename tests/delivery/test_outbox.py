@@ -133,6 +133,24 @@ def test_one_happening_is_shared_by_all_who_are_told_in_a_transaction(people: Pe
     assert len(db.session.scalars(select(Happening)).all()) == 2
 
 
+def test_nobody_is_given_what_another_was_told_in_the_same_words(people: People) -> None:
+    ana, ben = people.user(), people.user()
+    event, other = people.event(ana), people.event(ben)
+    for user, about in ((ana, About(data={"code": 1})), (ben, About(data={"code": 2}))):
+        send_notification(user, "Test", "Your code", "<p>Look at it.</p>", about)
+    for user, its in ((ana, event), (ben, other)):
+        send_notification(user, "Test", "An event", "<p>Look at it.</p>", About(event=its))
+    db.session.commit()
+    rows = db.session.scalars(select(Notification).order_by(Notification.id)).all()
+    told = [(row.user_id, row.data, row.happening.event_id) for row in rows]
+    assert told == [
+        (ana.id, {"code": 1}, None),
+        (ben.id, {"code": 2}, None),
+        (ana.id, None, event.id),
+        (ben.id, None, other.id),
+    ]
+
+
 def test_a_happening_of_a_rolled_back_savepoint_is_not_shared(people: People) -> None:
     user = people.user()
     savepoint = db.session.begin_nested()
