@@ -93,6 +93,8 @@ def test_the_address_reads_back_as_asterisks_which_written_back_change_nothing(
         ("ircs://irc.example.org/{to}", "does not speak HTTP"),
         ("fcm://project/{to}/?keyfile=/etc/passwd", "reads files"),
         ("tgram://123456789:abcdefg_hijklmnop/{to}?template=/etc/passwd", "would read a file"),
+        ("json://gate.example.org/?to={to}", "leaves {to} out"),
+        (f"discord://{'1' * 10}/{'a' * 20}/{{to}}", "leaves {to} out"),
         ("json://gate.example.org/ {to}", "No spaces"),
         ("json://gate.example.org/\n{to}", "control"),
         (None, ""),

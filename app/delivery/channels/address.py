@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from app.delivery.channels.said import listening, without_secrets
+from app.delivery.channels.wire import keep_farewell_guarded
 from app.models.event_type import CHAT, SMS
 
 # Apprise is imported where it is used: it takes a second and 30 MB, and most processes never need it.
@@ -37,11 +38,19 @@ _MAIL: Final = frozenset(
 )
 REFUSED: Final = _LOCAL | _FILES | _SOCKETS | _MAIL
 
-# Recipients that an address is tried out with when it is written: one of these must do. The number is one that is
+# Recipients that an address is tried out with when it is written, two of a kind: one kind must do. The numbers are
 # nobody's (555-0100 to 555-0199 in North America).
+_NUMBERS: Final = ("+12025550123", "+12025550145")
 _SAMPLES: Final = {
-    SMS: ("+12025550123",),
-    CHAT: ("123456789", "@somebody", "#somewhere", "somebody@example.org", "U0123456789", "+12025550123"),
+    SMS: (_NUMBERS,),
+    CHAT: (
+        ("123456789", "123456780"),
+        ("@somebody", "@anybody"),
+        ("#somewhere", "#anywhere"),
+        ("somebody@example.org", "anybody@example.org"),
+        ("U0123456789", "U0123456780"),
+        _NUMBERS,
+    ),
 }
 _SCHEMA: Final = re.compile(r"([a-z0-9]+)://", re.IGNORECASE)
 _BEHIND_HOST: Final = re.compile(r"[^/?]+[/?]")
@@ -74,7 +83,7 @@ def check_address(url: str, channel: str) -> None:
     if schema in REFUSED:
         raise ServiceAddressError(f"{schema}:// {_why_refused(schema)}, and is not taken.")
     _check_place(url)
-    problems = [_problem(url, sample) for sample in _SAMPLES[channel]]
+    problems = [_problem(url, *samples) for samples in _SAMPLES[channel]]
     if all(problems):
         raise ServiceAddressError(f"Apprise cannot use this address: {problems[0]}")
 
@@ -93,7 +102,7 @@ def schema_of(url: str) -> str:
 
 def host_of(url: str, channel: str) -> str | None:
     """The host that an address names which was checked; None where the plugin knows by itself which one is asked."""
-    for sample in _SAMPLES[channel]:
+    for sample, _ in _SAMPLES[channel]:
         with suppress(RecipientError):
             plugin = plugin_for(url, sample)
             templates: tuple[str, ...] = plugin.templates
@@ -109,9 +118,13 @@ def plugin_for(url: str, recipient: str) -> NotifyBase:
         RecipientError: it makes nothing of it, or leaves the recipient out.
     """
     from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - see above
+    from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 - see above
 
     asset = AppriseAsset(async_mode=False, http_redirects=False, storage_mode="memory", service_timeout=0)
     filled = url.replace(PLACE, quote(recipient, safe=""))
+    known: Any = NotificationManager()  # type: ignore[no-untyped-call]
+    if (schema := schema_of(url)) in known:
+        keep_farewell_guarded(known[schema])
     with listening() as said:
         plugin = Apprise.instantiate(filled, asset=asset)
     words = without_secrets(" ".join(said), url, recipient)
@@ -131,11 +144,14 @@ def _check_place(url: str) -> None:
         raise ServiceAddressError("Write {to} behind the host: in the path or the query.")
 
 
-def _problem(url: str, sample: str) -> str | None:
+def _problem(url: str, sample: str, another: str) -> str | None:
     try:
-        plugin = plugin_for(url, sample)
+        plugin, second = plugin_for(url, sample), plugin_for(url, another)
     except RecipientError as error:
         return str(error)
+    # A room or a webhook that knows no recipients: what is for one user would be told to all who are there.
+    if plugin.url() == second.url():  # type: ignore[no-untyped-call]
+        return "its service leaves {to} out, and would tell others what is for one user."
     # Some plugins have a template's name there; those that read a file have an attachment.
     template = getattr(plugin, "template", None)
     if type(template).__name__ == "AppriseAttachment" and len(template or ()):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import unquote
 
 from app.delivery.transports.base import clean_response
 
@@ -55,9 +56,11 @@ def without_secrets(text: str, url: str, recipient: str) -> str:
         url: the address, with `{to}`.
         recipient: whom the message was for: an admin may know.
     """
-    pieces = {piece for piece in _PIECES.split(url.partition("://")[2]) if len(piece) >= _SHORTEST and piece != "{to}"}
+    written = {piece for piece in _PIECES.split(url.partition("://")[2]) if piece != "{to}"}
+    # Plugins work with what %21 and the like stand for, and some write it in small or in capital letters.
+    pieces = {piece for piece in written | {unquote(piece) for piece in written} if len(piece) >= _SHORTEST}
     # The longest first, since one may be a part of another.
     for piece in sorted(pieces, key=len, reverse=True):
         if piece not in recipient:
-            text = text.replace(piece, MASK)
+            text = re.sub(re.escape(piece), MASK, text, flags=re.IGNORECASE)
     return clean_response(text)

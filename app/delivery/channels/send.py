@@ -91,7 +91,9 @@ def send(carrier: Carrier, words: Words, *, allow_private: bool) -> None:
         plugin = plugin_for(carrier.url, words.recipient)
     except RecipientError as error:
         raise SendError("permanent", f"{carrier.name} does not take this recipient: {error}") from error
+    problem = None
     with guarded(allow_private=allow_private) as conversation, listening() as said:
+        plugin.throttle = conversation.pause  # type: ignore[method-assign]
         try:
             is_sent = plugin.notify(body=words.text, title=words.title, body_format="text")
         except PrivateHostError as error:
@@ -100,9 +102,13 @@ def send(carrier: Carrier, words: Words, *, allow_private: bool) -> None:
         except Exception as error:  # noqa: BLE001 - a plugin is others' code, and must not end the worker
             is_sent = False
             said.append(f"its plugin broke with {type(error).__name__}.")
-    if not is_sent:
-        lines = without_secrets(" ".join(said), carrier.url, words.recipient)
-        raise _error(conversation, f"{carrier.name}: {lines or 'no reason was given.'}")
+        if not is_sent:
+            lines = without_secrets(" ".join(said), carrier.url, words.recipient)
+            problem = _error(conversation, f"{carrier.name}: {lines or 'no reason was given.'}")
+        # Some log out now: still guarded, and after it is known what became of the message.
+        del plugin
+    if problem is not None:
+        raise problem
 
 
 def _error(conversation: Conversation, said: str) -> SendError:

@@ -9,10 +9,12 @@ is followed, and no proxy of the environment has a say.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import requests
@@ -23,6 +25,10 @@ from app.delivery.transports.http_client import Exchange, TimedAdapter, carried_
 # mails, so that a service which hangs must not hold it for long.
 CONNECT_SECONDS: Final = 5.0
 SECONDS: Final = 15.0
+
+
+class WaitError(Exception):
+    """A plugin would wait for its service longer than there is time for the message."""
 
 
 @dataclass
@@ -40,6 +46,19 @@ class Conversation:
     status: int | None = None
     headers: requests.structures.CaseInsensitiveDict[str] | None = None
     requests: int = 0
+
+    def pause(self, last_io: datetime | None = None, wait: float | None = None) -> None:  # noqa: ARG002 - Apprise's
+        """In place of Apprise's `throttle`: wait only if the service asks for it, and only if there is the time.
+
+        How many messages a service takes in a second it says by 429, which leaves the worker free in the meantime.
+
+        Raises:
+            WaitError: there is not.
+        """
+        if wait and wait > 0:
+            if wait >= self.exchange.left():
+                raise WaitError
+            time.sleep(wait)
 
 
 _conversation: ContextVar[Conversation | None] = ContextVar("usher_channel_conversation", default=None)
@@ -79,6 +98,25 @@ def _get_adapter(session: requests.Session, url: str) -> Any:
 
 # For everybody else it answers as before.
 requests.Session.get_adapter = _get_adapter  # type: ignore[method-assign, assignment]
+
+
+def keep_farewell_guarded(plugin: type) -> None:
+    """Let plugins of a class that log out when they are forgotten do so only within `guarded`.
+
+    Elsewhere, and whenever Python finds the time for it, nobody would watch where that request leads.
+    """
+    farewell = getattr(plugin, "__del__", None)
+    if farewell is None or hasattr(farewell, "is_guarded"):
+        return
+
+    def guarded_farewell(self: Any) -> None:
+        if _conversation.get() is not None:
+            # Nobody waits for an outcome, and what is raised here Python would print.
+            with suppress(Exception):
+                farewell(self)
+
+    guarded_farewell.is_guarded = True  # type: ignore[attr-defined]
+    plugin.__del__ = guarded_farewell  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import socket
 import ssl
 import time
@@ -21,6 +22,8 @@ from urllib3.exceptions import HTTPError
 
 from app.delivery import network
 
+# Its warnings repeat whole addresses, which may have a key in them; what matters of them is in the exchange.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 # More than any answer has to say; the rest is not read.
 MAX_BODY: Final = 65_536
 
