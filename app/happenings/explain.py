@@ -143,7 +143,7 @@ def _of_plan(channel: str, plan: Plan, user: User, *, is_there: bool, is_spread:
     if is_there:
         return SEND, CRITICAL if plan.is_critical and plan.tells(channel) else DEFAULT
     if not plan.tells(channel):
-        return NOTHING, ADMIN if channel in plan.channels else DEFAULT
+        return NOTHING, plan.why_silent(channel)
     if not _is_reachable(channel, user):
         return NOTHING, UNREACHABLE
     # Of what was spread by statements the rows may be gone by now; else there was never one.

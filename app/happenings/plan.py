@@ -7,6 +7,7 @@ from typing import Any
 
 from app.api.helpers.settings import switched_off_channels, users_control
 from app.happenings.audience import Audience
+from app.happenings.decision import ADMIN, DEFAULT
 from app.happenings.types import EventType
 from app.models.base import JsonObject
 
@@ -38,6 +39,10 @@ class Plan:
     def tells(self, channel: str) -> bool:
         """Whether the channel tells those who have said nothing."""
         return channel in self.channels and (self.overrules(channel) or channel not in self.switched_off)
+
+    def why_silent(self, channel: str) -> str:
+        """The reason of a channel that does not tell those who have said nothing."""
+        return ADMIN if channel in self.channels else DEFAULT
 
     def overrules(self, channel: str) -> bool:
         """Whether the channel tells of it whatever anybody has switched off."""

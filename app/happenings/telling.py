@@ -19,7 +19,8 @@ from app.api.helpers.templates import escape, html_to_text, one_line
 from app.delivery.handover import CHANNELS as CHANNELS_TASK
 from app.delivery.handover import DELIVER
 from app.happenings.arrays import id_array
-from app.happenings.decision import DIGEST, LATER, SEND, UNLESS_READ, Answer
+from app.happenings.audience import NAMED
+from app.happenings.decision import DIGEST, LATER, NOTHING, SEND, UNLESS_READ, Answer
 from app.happenings.plan import Plan
 from app.happenings.wishes import read_wishes
 from app.inbox.changes import NEW, note_change
@@ -91,6 +92,16 @@ _DECIDED: Final = text(
     ON CONFLICT (happening_id, user_id, channel) DO NOTHING
     """
 )
+# Whom a named audience was is found nowhere else, where the app says nothing to them: of who has no mail either it
+# could not be said why.
+_NAME: Final = text(
+    """
+    INSERT INTO decisions (happening_id, user_id, channel, outcome, reason)
+    SELECT :happening_id, users.id, :channel, :outcome, :reason FROM users
+    WHERE users.id = ANY(CAST(:ids AS bigint[])) AND users.deleted_at IS NULL
+    ON CONFLICT (happening_id, user_id, channel) DO NOTHING
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,9 @@ def tell(happening: Happening, plan: Plan, ids: Sequence[int]) -> Told:
         _send_texts(happening, _recipients(channel, plan, ids, decided), statement, {**shared, "channel": channel})
     _hold(happening, decided)
     _keep(happening, decided)
+    if plan.audience.kind == NAMED and not plan.tells(IN_APP):
+        values = {"channel": IN_APP, "outcome": NOTHING, "reason": plan.why_silent(IN_APP), "ids": id_array(ids)}
+        db.session.execute(_NAME, {"happening_id": happening.id, **values})
     return Told(notifications, mails)
 
 

@@ -273,6 +273,21 @@ def test_a_mail_that_a_recall_has_stopped_was_sent_to_nobody(admin: Api, people:
     assert (shown["sentence"], shown["due-at"]) == ("Not told: it was taken back.", None)
 
 
+def test_who_was_named_and_told_by_no_channel_is_told_why(admin: Api, people: People) -> None:
+    users = [people.user(), people.user(verified=False), people.user()]
+    prefer(users[2], "mail", "off")
+    stranger = people.user()
+    for column in ("mail_status", "notification_status"):
+        db.session.execute(text(f"UPDATE message_settings SET {column} = false"))
+        happening = announce(users)
+        assert [belongs(admin, happening, user) for user in users] == [(True, "named")] * 3
+        assert belongs(admin, happening, stranger) == (False, "not-named")
+        if column == "notification_status":
+            nothing = ("nothing", "admin", None)
+            for user in users:
+                assert why(admin, happening, user)["in-app"] == why(admin, happening, user)["mail"] == nothing
+
+
 # --- who may ask, and what
 
 
