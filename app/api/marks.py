@@ -37,6 +37,7 @@ def mark_named(user_id: int) -> int:
     wanted = _read_wanted()
     if not wanted:
         return 0
+    _wait_for_turn(user_id)
     mine = and_(inbox(user_id), Notification.id.in_(wanted))
     found = set(db.session.scalars(select(Notification.id).where(mine).order_by(Notification.id).with_for_update()))
     for index, id_ in enumerate(wanted):
@@ -68,6 +69,7 @@ def mark_all(user_id: int, meta: Any) -> int:
     for name in meta:
         if name not in _META:
             raise Unprocessable(f"meta has only {', '.join(_META)}.", pointer="/meta")
+    _wait_for_turn(user_id)
     # Said as the index of unread ones knows it, so that nobody's read ones are looked at.
     other = ~Notification.is_read if meta["is-read"] else Notification.is_read
     where = and_(inbox(user_id), other, *_meant(user_id, meta))
@@ -98,6 +100,11 @@ def _place(user_id: int, value: Any) -> int:
     if id_ is None:
         raise Unprocessable('This must be the id of a notification, or "marker".', pointer="/meta/up-to")
     return id_
+
+
+def _wait_for_turn(user_id: int) -> None:
+    """Mark in one inbox one after another: two that lock its rows in different orders would wait for each other."""
+    db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"usher.marks.{user_id}", 0))))
 
 
 def _mark(where: ColumnElement[bool], wanted: ColumnElement[bool]) -> int:

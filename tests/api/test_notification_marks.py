@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import insert, select
 
 from app.models import Happening, Notification, User, db
@@ -142,6 +144,21 @@ def test_a_thousand_are_marked_with_one_update(api: Api, ana: User, body: str) -
     assert answer.json["meta"] == {"updated": expected, "unread-count": "99+" if body == "named" else 0}
     assert sum(statement.lstrip().upper().startswith("UPDATE") for statement in seen) == 1
     assert len(seen) <= 6
+
+
+def test_devices_that_mark_the_same_at_once_do_not_get_in_each_others_way(app: Flask, api: Api, ana: User) -> None:
+    made, token, path = fill(ana, 300), api.as_(ana).token, f"/v1/users/{ana.id}/notifications"
+
+    def go_on(device: int) -> list[int]:
+        mine = Api(app.test_client(), token)
+        bodies: list[Any] = [
+            named(*((id_, bool(turn % 2)) for id_ in made)) if device % 2 else {"meta": {"is-read": turn % 2 == 0}}
+            for turn in range(6)
+        ]
+        return [mine.patch(path, body).status_code for body in bodies]
+
+    with ThreadPoolExecutor(4) as devices:
+        assert {status for statuses in devices.map(go_on, range(4)) for status in statuses} == {200}
 
 
 def test_more_than_a_thousand_at_once_are_refused(api: Api, ana: User) -> None:
