@@ -94,7 +94,9 @@ class BroadcastDetail(DetailResource):
     def before_delete(self, obj: Broadcast, viewer: Viewer) -> None:  # noqa: ARG002 - the hook's signature
         """Only drafts are deleted: what was sent is kept, so that it can be recalled and looked up."""
         if obj.state != DRAFT:
-            raise Conflict(f"Only drafts are deleted, and this is {obj.shown_state}: it can be recalled.")
+            raise Conflict(
+                f"Only drafts are deleted, and this is {obj.shown_state}: what was sent is recalled at most."
+            )
 
 
 def _check_audience(audience: str, event: Event | None, roles: list[str]) -> None:

@@ -216,6 +216,8 @@ def _alone(person: RowMapping, row: RowMapping) -> Mapping[str, Any]:
     words = {"lane": BULK, **_words(person, row)} if row["words"] is None else dict(row["words"])
     return words | {
         "user_id": row["user_id"],
+        # He may have another address by now.
+        "recipient": person["email"],
         "happening_id": row["happening_id"],
         "batch_id": row["batch_id"],
         "action": row["action"],
@@ -229,8 +231,7 @@ def _words(person: RowMapping, row: RowMapping) -> Mapping[str, Any]:
     language = best_language(person["language"])
     message = message_in(language, row["message"] or "", row["link"])
     text = html_to_text(message) or row["subject"]
-    words = {"recipient": person["email"], "language": language, "message": message, "text": text}
-    return {**words, "reply_to": row["reply_to"] or []}
+    return {"language": language, "message": message, "text": text, "reply_to": row["reply_to"] or []}
 
 
 def _digest(person: RowMapping, held: Sequence[RowMapping]) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from app.models.event_type import CHANNELS, IN_APP, MAIL
 
 _HEARD: Final = "usher.wishes"
 # The columns of a mail that a held one keeps, for when it leaves.
-_KEPT: Final = ("recipient", "language", "message", "text", "reply_to", "lane", "batch_id")
+_KEPT: Final = ("language", "message", "text", "reply_to", "lane", "batch_id")
 
 
 @dataclass

@@ -270,6 +270,17 @@ def test_what_was_read_or_removed_in_time_comes_by_no_mail(ana: User, how: str) 
     assert decisions(ana)["mail"] == (NOTHING, READ, "*")
 
 
+def test_it_comes_to_the_address_that_the_user_has_by_then(ana: User) -> None:
+    prefer(ana, "mail", "unread", minutes=5)
+    tell(ana, "Conference")
+    notify_happening(SESSION_PROPOSED, "A new session", "<p>Come</p>", users=[ana])
+    ana.email = "ana@example.net"
+    db.session.commit()
+    make_held_due()
+    assert run() == 2
+    assert {mail.recipient for mail in mails()} == {"ana@example.net"}
+
+
 def test_without_a_notification_nothing_can_be_read_and_the_mail_comes(ana: User) -> None:
     prefer(ana, "mail", "unread", minutes=5)
     prefer(ana, "in-app", "off")
