@@ -99,7 +99,7 @@ def find_present(client: redis.Redis, user_ids: Iterable[int]) -> set[int]:
     found: set[int] = set()
     for start in range(0, len(users), MANY):
         some = " ".join(map(str, users[start : start + MANY]))
-        found.update(map(int, present(args=[some, presence_key(0).replace("0", "%d")], client=client)))
+        found.update(map(int, present(args=[some, *PRESENCE_PATTERN.split("*")], client=client)))
     return found
 
 
