@@ -6,28 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    Text,
-    and_,
-    any_,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 from sqlalchemy.orm import aliased
 
-from app.happenings.types import patterns_of
+from app.happenings.listening import LISTENING, listening, matches
 from app.language import DEFAULT, LANGUAGES
-from app.models import Attendee, Event, EventRole, Happening, Listen, Order, Session, Speaker, User
+from app.models import Attendee, Event, EventRole, Happening, Listen, Order, Session, Speaker, User, db
 from app.models.base import JsonObject
 from app.models.event import PUBLISHED
+from app.models.event import ROLES as EVENT_ROLES
 from app.models.order import COMPLETED
 from app.models.session import ACCEPTED, CONFIRMED, speakers_sessions
 
@@ -35,6 +22,10 @@ EVERYONE, LISTENERS, ROLES, SPEAKERS, TICKET_HOLDERS = "everyone", "listeners", 
 # Named one by one, or found by the caller's own statement: in parts from the beginning.
 NAMED: Final = "named"
 KINDS: Final = (EVERYONE, LISTENERS, ROLES, SPEAKERS, TICKET_HOLDERS, NAMED)
+
+
+class AudienceError(ValueError):
+    """People who cannot be found; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +70,40 @@ def listeners() -> Audience:
 
 
 def role_on(event: Event, *roles: str) -> Audience:
-    """Those with one of these roles on an event; with any role, if none is named."""
-    return Audience(ROLES, event_id=event.id, roles=roles)
+    """Those with one of these roles on an event; with any role, if none is named.
+
+    Raises:
+        AudienceError: there is no such role, or the event is not in the database.
+    """
+    if not set(roles) <= set(EVENT_ROLES):
+        raise AudienceError(f"The roles on an event are {', '.join(EVENT_ROLES)}.")
+    return Audience(ROLES, event_id=_id_of(event), roles=roles)
 
 
 def speakers_of(event: Event) -> Audience:
-    """The accounts of an event's speakers."""
-    return Audience(SPEAKERS, event_id=event.id)
+    """The accounts of an event's speakers.
+
+    Raises:
+        AudienceError: the event is not in the database.
+    """
+    return Audience(SPEAKERS, event_id=_id_of(event))
 
 
 def ticket_holders_of(event: Event) -> Audience:
-    """The accounts of those who have a ticket of a completed order."""
-    return Audience(TICKET_HOLDERS, event_id=event.id)
+    """The accounts of those who have a ticket of a completed order.
+
+    Raises:
+        AudienceError: the event is not in the database.
+    """
+    return Audience(TICKET_HOLDERS, event_id=_id_of(event))
+
+
+def _id_of(event: Event) -> int:
+    if event in db.session.new:
+        db.session.flush()
+    if event.id is None:
+        raise AudienceError("The event is not in the database: add it to the session first.")
+    return event.id
 
 
 def find(audience: Audience, happening: Happening, named: Select[Any] | None = None) -> Select[Any]:
@@ -172,54 +185,6 @@ def _listeners(_audience: Audience, happening: Happening) -> ColumnElement[bool]
     """Whoever follows it, as long as he may see what it is about."""
     found = LISTENING.bindparams(**listening(happening)).columns(Listen.user_id).subquery()
     return and_(User.id.in_(select(found.c.user_id)), _may_see(happening))
-
-
-def listening(happening: Happening, at_most: int | None = None) -> dict[str, Any]:
-    """The values of `LISTENING`: users with such listens, of one with several several times; `at_most` so many."""
-    return {
-        "patterns": patterns_of(happening.event_type or ""),
-        "event_id": happening.event_id,
-        "session_id": happening.session_id,
-        "subject": happening.subject,
-        "at_most": at_most,
-    }
-
-
-# Made once: it is asked at every change, and nearly always nobody listens. A part for each kind of thing that a listen
-# can be about, so that each reads only its own part of an index.
-_LISTENS: Final = "SELECT user_id FROM listens WHERE pattern = ANY(CAST(:patterns AS text[]))"
-LISTENING: Final = text(
-    f"""
-    {_LISTENS} AND event_id IS NULL AND session_id IS NULL AND subject IS NULL
-    UNION ALL {_LISTENS} AND event_id = :event_id AND session_id IS NULL AND subject IS NULL
-    UNION ALL {_LISTENS} AND session_id = :session_id AND event_id IS NULL AND subject IS NULL
-    UNION ALL {_LISTENS} AND subject = :subject AND event_id IS NULL AND session_id IS NULL
-    LIMIT :at_most
-    """
-)
-
-
-def matches(happening: Happening) -> ColumnElement[bool]:
-    """The listens that a happening is what they wait for."""
-    return and_(_has_pattern(happening), or_(*_things(happening)))
-
-
-def _has_pattern(happening: Happening) -> ColumnElement[bool]:
-    """As one value: of several, SQLAlchemy would write the statement anew each time."""
-    return Listen.pattern == any_(literal(patterns_of(happening.event_type or ""), ARRAY(Text)))
-
-
-def _things(happening: Happening) -> list[ColumnElement[bool]]:
-    """What a listen can be about: everything, or what the happening is about; it has one of them."""
-    columns = {
-        Listen.event_id: happening.event_id,
-        Listen.session_id: happening.session_id,
-        Listen.subject: happening.subject,
-    }
-    things = [dict.fromkeys(columns, None)]
-    things += [{**things[0], column: value} for column, value in columns.items() if value is not None]
-    # In SQLAlchemy `== None` is IS NULL.
-    return [and_(*(column == value for column, value in thing.items())) for thing in things]
 
 
 def _asks_for_own(happening: Happening) -> ColumnElement[bool]:

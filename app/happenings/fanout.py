@@ -17,7 +17,8 @@ from sqlalchemy.types import BigInteger
 
 from app.api.helpers.queued import remember_queued
 from app.delivery.handover import FANOUT
-from app.happenings.audience import LISTENERS, LISTENING, NAMED, Audience, find, listening
+from app.happenings.audience import LISTENERS, NAMED, Audience, find
+from app.happenings.listening import LISTENING, listening
 from app.happenings.plan import Plan
 from app.happenings.telling import tell
 from app.models import Fanout, FanoutPart, Happening, User, db

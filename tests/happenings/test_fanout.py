@@ -11,13 +11,14 @@ from sqlalchemy import func, select, text, update
 
 from app.api.helpers.happenings import HappeningError, notify_happening
 from app.happenings import fanout
-from app.happenings.audience import Audience, everyone, role_on, speakers_of, ticket_holders_of
+from app.happenings.audience import Audience, AudienceError, everyone, role_on, speakers_of, ticket_holders_of
 from app.happenings.fanout import work_on
 from app.models import (
     Attendee,
     ChannelMessage,
     Decision,
     Event,
+    EventRole,
     Fanout,
     FanoutPart,
     Happening,
@@ -189,6 +190,21 @@ def test_a_role_the_speakers_and_the_ticket_holders_of_an_event_are_audiences(da
     db.session.commit()
     for audience, _ in expected:
         assert told(notify_happening(TYPE, TITLE, MESSAGE, users=audience)) == [], audience.kind
+
+
+def test_an_audience_of_an_event_that_was_only_just_added_is_found(database: None, people: People) -> None:
+    ana = people.user()
+    event = Event(name="New", starts_at=utc_now(), ends_at=utc_now())
+    db.session.add_all([event, EventRole(event=event, user=ana, role="owner")])
+    assert told(notify_happening(TYPE, TITLE, MESSAGE, event=event, users=role_on(event, "owner"))) == [ana.id]
+
+
+def test_a_role_that_is_none_and_an_event_that_is_nowhere_are_no_audience(database: None, people: People) -> None:
+    with pytest.raises(AudienceError, match="owner, organizer"):
+        role_on(people.event(people.user()), "organiser")
+    for make in (role_on, speakers_of, ticket_holders_of):
+        with pytest.raises(AudienceError, match="not in the database"):
+            make(Event(name="Nowhere"))
 
 
 @pytest.mark.parametrize(
