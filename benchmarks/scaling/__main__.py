@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.quote import SCALING, quote
 from benchmarks.results import Results
-from benchmarks.scaling import broker, gateways, partitions, pooler, replica, sizes, webs
+from benchmarks.scaling import broker, cluster, gateways, partitions, pooler, replica, shards, sizes, webs
 from benchmarks.stage import stage
 
 STEPS = {
@@ -18,6 +18,8 @@ STEPS = {
     "replica": replica.run,
     "partitions": partitions.run,
     "broker": broker.run,
+    "cluster": cluster.run,
+    "shards": shards.run,
 }
 # What a step needs besides ours.
 NEEDED = {"pooler": "pgbouncer", "broker": "rabbitmq-server"}
