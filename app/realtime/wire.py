@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from app.realtime.connections import MAX_WAITING
 from app.realtime.gateway import ABORT
 
 # Bytes that a client may send before its request is complete: a token and an address are much shorter.
@@ -83,6 +84,25 @@ class WebSocket(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[ABORT] = self.transport.abort
+
+    def handle_ping(self) -> None:
+        """Answer, unless the answers wait already for one who takes none of them."""
+        if self.transport.get_write_buffer_size() > MAX_WAITING:
+            self.transport.abort()
+        else:
+            super().handle_ping()
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on; text that is none ends the socket (RFC 6455, 8.1), and is no error to be logged."""
+        try:
+            if self.curr_msg_data_type == "text":
+                b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self.frames = []
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send; a refusal completes the handshake, which uvicorn only knows once the connection has gone."""

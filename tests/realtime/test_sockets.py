@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from socket import create_connection
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -64,6 +65,34 @@ def test_what_a_client_sends_is_not_read_and_much_of_it_ends_the_socket(
         socket.recv(SECONDS)
     assert ended.value.rcvd is not None
     assert ended.value.rcvd.code == 1009
+
+
+def test_text_that_is_none_ends_the_socket(user: User, open_socket: Open) -> None:
+    socket = open_socket(user)
+    socket.send(b"\xff\xff", text=True)
+    with pytest.raises(ConnectionClosed) as ended:
+        socket.recv(SECONDS)
+    assert ended.value.rcvd is not None
+    assert ended.value.rcvd.code == 1007
+
+
+def test_who_asks_for_answers_and_takes_none_is_cut_off(user: User, gateway: Gateway) -> None:
+    lines = [
+        "GET /ws/notifications HTTP/1.1",
+        "Host: usher",
+        f"Authorization: JWT {login_token(user)}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    ping = b"\x89\xfd" + bytes(4) + b"?" * 125
+    with create_connection(("127.0.0.1", gateway.port), SECONDS) as client:
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert client.recv(12) == b"HTTP/1.1 101"
+        # More than the system holds for a connection, in both directions, and the gateway besides.
+        with pytest.raises(ConnectionError):
+            client.sendall(ping * 400_000)
 
 
 @pytest.mark.parametrize(
