@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -26,7 +27,7 @@ from app.happenings.decision import NOTHING
 from app.happenings.declared import MEMBER_CONTACTED
 from app.happenings.fanout import announce, named_ids
 from app.happenings.plan import Plan, plan_for
-from app.happenings.types import find_type, type_of_action
+from app.happenings.types import EventType, EventTypeError, find_type, type_of_action
 from app.happenings.wishes import read_wishes
 from app.models import ChannelMessage, Event, Happening, Mail, User, db
 from app.models.base import utc_now
@@ -102,7 +103,8 @@ def send_sms(to: User | str, text: str, *, action: str = SMS_ACTION) -> ChannelM
     Args:
         to: a user, or a number with its country, as in `+12025550123`.
         text: at most 1,600 characters.
-        action: what it is about: the switches of this action, and the user's preferences for its type, decide.
+        action: what it is about: the switches of this action, and the user's preferences for its type, decide, unless
+            that is critical and told by SMS.
 
     Returns:
         The row, in the caller's session and not committed; None if the admins have switched it off, or the user has,
@@ -118,8 +120,8 @@ def send_sms(to: User | str, text: str, *, action: str = SMS_ACTION) -> ChannelM
     number = to.phone if isinstance(to, User) else to
     if isinstance(to, str) and not E164.fullmatch(to):
         raise SendingError("A number is written with its country and nothing between its digits, as in +12025550123.")
-    due = utc_now() if not isinstance(to, User) else _when(to, action)
-    if number is None or due is None or SMS in switched_off_channels(action):
+    due = _when(to, action)
+    if number is None or due is None:
         return None
     message = ChannelMessage(
         user=to if isinstance(to, User) else None,
@@ -142,17 +144,30 @@ def _plan(asked: frozenset[str]) -> Plan:
     return replace(plan, channels=asked | {IN_APP}, always=frozenset({IN_APP}))
 
 
-def _when(user: User, action: str) -> datetime | None:
-    """When a user is to get an SMS; None if not at all."""
-    if not user.has_preferences:
-        return utc_now()
-    event_type = type_of_action(action)
-    wishes = read_wishes([user.id], event_type.name if event_type else action).get(user.id)
+def _when(to: User | str, action: str) -> datetime | None:
+    """When somebody is to get an SMS; None if not at all."""
+    event_type = _type_of(action)
+    plan = Plan(
+        Audience(NAMED),
+        frozenset({SMS}),
+        switched_off=switched_off_channels(action),
+        is_critical=event_type is not None and event_type.is_critical and SMS in event_type.channels,
+        user_controls=users_control(action),
+    )
+    now, wishes = utc_now(), None
+    if isinstance(to, User) and to.has_preferences:
+        wishes = read_wishes([to.id], event_type.name if event_type else action).get(to.id)
     if wishes is None:
-        return utc_now()
-    plan = Plan(Audience(NAMED), frozenset({SMS}), user_controls=users_control(action))
-    answer = wishes.answers(plan, utc_now())[SMS]
-    return None if answer.outcome == NOTHING else answer.at or utc_now()
+        return now if plan.tells(SMS) else None
+    answer = wishes.answer(SMS, plan, now)
+    return None if answer.outcome == NOTHING else answer.at or now
+
+
+def _type_of(action: str) -> EventType | None:
+    """The type that an action belongs to, or that it is the name of."""
+    with suppress(EventTypeError):  # an action of somebody's own has none
+        return type_of_action(action) or find_type(action)
+    return None
 
 
 def _as_html(message: str) -> str:

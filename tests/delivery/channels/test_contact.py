@@ -12,7 +12,7 @@ from app.api.helpers.happenings import HappeningError
 from app.api.helpers.mail import AddressError, SendingError
 from app.happenings.declared import MEMBER_CONTACTED
 from app.happenings.held import release
-from app.models import ChannelMessage, Happening, Mail, MessageSettings, Notification, User, db
+from app.models import ChannelMessage, EventTypeRow, Happening, Mail, MessageSettings, Notification, User, db
 from app.models.base import utc_now
 from tests.conftest import People
 from tests.servers.gateway import Answers, Gateway
@@ -169,6 +169,20 @@ def test_an_sms_alone_obeys_the_user_and_his_night(people: People, ana: User) ->
     prefer(ana, "sms", "off")
     assert send_sms(ana, "Hello") is None
     assert send_sms(people.user(), "Hello") is None
+
+
+def test_what_is_critical_by_sms_is_sent_whatever_was_switched_off(ana: User) -> None:
+    alarm, drill = "alerts.fire.alarm", "alerts.fire.drill"
+    for name, channels in ((alarm, ["in-app", "sms"]), (drill, ["in-app"])):
+        db.session.add(EventTypeRow(name=name, title=name, channels=channels, is_critical=True))
+        db.session.add(MessageSettings(action=name, sms_status=False))
+    prefer(ana, "sms", "off")
+    keep_quiet(ana)
+    assert [send_sms(to, "Leave the house", action=drill) for to in (ana, PHONE)] == [None, None]
+    for to in (ana, PHONE):
+        sent = send_sms(to, "Leave the house", action=alarm)
+        assert sent
+        assert sent.next_attempt_at <= utc_now()
 
 
 def test_an_sms_service_that_is_down_stops_neither_mail_nor_inbox_and_repeats_none(
