@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from app.happenings import broadcasting, fanout
+from app.happenings.held import release
 from app.models import Attendee, Broadcast, Event, Mail, MailBatch, MessageSettings, Order, Ticket, User, db
 from app.models.base import utc_now
 from app.models.broadcast import DRAFT, RECALLED, SENDING, SENT
@@ -17,6 +18,7 @@ from tests.api.test_at_once import at_once
 from tests.conftest import People
 from tests.support.api import MEDIA_TYPE, Api
 from tests.support.events import sent
+from tests.support.preferences import make_held_due, prefer
 from tests.support.rows import activities, count, mailed, notified, statements
 
 TYPE = "events.broadcast.sent"
@@ -264,6 +266,17 @@ def test_the_mails_of_an_events_broadcast_are_a_batch_that_its_managers_see(cast
     assert [mail["attributes"]["recipient"] for mail in mails] == ["speaker@example.org"]
     cast.change(cast.everyone(), "admin", state="sending")
     assert count(MailBatch) == 1
+
+
+def test_a_mail_that_came_later_is_counted_among_those_that_were_made(cast: Cast) -> None:
+    prefer(cast.users["speaker"], "mail", "unread", minutes=5)
+    item = cast.draft()
+    assert cast.change(item, state="sending").json["data"]["attributes"]["mails"] == 0
+    make_held_due()
+    assert sum(release(utc_now())) == 1
+    cast.change(item, state="recalled")
+    shown = cast.read(item)
+    assert (shown["mails"], shown["mails-sent"], shown["mails-stopped"]) == (1, 0, 1)
 
 
 def test_the_admins_switches_hold_for_broadcasts(cast: Cast) -> None:
