@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.api.helpers.log import record_activity
 from app.auth.tokens import TokenError
@@ -46,11 +47,14 @@ def create_service(name: str, scopes: Collection[str], expires_at: datetime | No
         raise ServiceError(f"{given}: scopes are {', '.join(SCOPES)}")
     if expires_at is not None and expires_at <= utc_now():
         raise ServiceError("it would have expired already: give it a time to count")
-    if find_service(name) is not None:
-        raise ServiceError(f"the name {name} is taken: see `manage.py tokens`")
     token = PREFIX + secrets.token_urlsafe(_BYTES)
     held = sorted(set(scopes))
-    db.session.add(ServiceToken(name=name, digest=_digest_of(token), scopes=held, expires_at=expires_at))
+    try:
+        with db.session.begin_nested():
+            db.session.add(ServiceToken(name=name, digest=_digest_of(token), scopes=held, expires_at=expires_at))
+    # Of two at the same moment the database takes one.
+    except IntegrityError as error:
+        raise ServiceError(f"the name {name} is taken: see `manage.py tokens`") from error
     record_activity("create_token", _BY, service=name, scopes=", ".join(held))
     return token
 

@@ -92,7 +92,7 @@ def check_pattern(pattern: str) -> str:
     """
     if not isinstance(pattern, str) or len(pattern) > MAX_NAME or not _PATTERN.fullmatch(pattern):
         raise EventTypeError(
-            "This must be a type (sessions.session.accepted), all below a prefix (sessions.*), or all (*)."
+            "This must be a type (sessions.session.decided), all below a prefix (sessions.*), or all (*)."
         )
     return pattern
 

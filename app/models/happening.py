@@ -32,7 +32,7 @@ class Happening(Base):
     id: Mapped[BigId]
     # An action in Open Event's words, or the type.
     action: Mapped[str] = mapped_column(String(255))
-    # The declared type (`sessions.session.accepted`); None for an action of somebody's own.
+    # The declared type (`sessions.session.decided`); None for an action of somebody's own.
     event_type: Mapped[str | None] = mapped_column(String(255))
     title: Mapped[str] = mapped_column(Text)
     message: Mapped[str] = mapped_column(Text)

@@ -33,7 +33,7 @@ class Listen(Base):
 
     id: Mapped[BigId]
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
-    # A type ("sessions.session.accepted"), all below a prefix ("sessions.*"), or all ("*").
+    # A type ("sessions.session.decided"), all below a prefix ("sessions.*"), or all ("*").
     pattern: Mapped[str] = mapped_column(String(255))
     event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id", ondelete="CASCADE"))
     session_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("sessions.id", ondelete="CASCADE"))

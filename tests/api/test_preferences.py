@@ -158,7 +158,7 @@ def wish(**values: Any) -> list[dict[str, Any]]:
         ({"types": wish(type=None)}, "types/0/type"),
         ({"types": wish(type="*")}, "types/0/type"),
         ({"types": wish(type="sesions.*")}, "types/0/type"),
-        ({"types": wish(type="sessions.session.accepted ")}, "types/0/type"),
+        ({"types": wish(type="sessions.session.decided ")}, "types/0/type"),
         ({"types": wish(channel=None)}, "types/0/channel"),
         ({"types": wish(channel={})}, "types/0/channel"),
         ({"types": wish(channel="sms", mode="weekly")}, "types/0/mode"),

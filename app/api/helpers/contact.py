@@ -178,5 +178,5 @@ def _as_html(message: str) -> str:
 def _checked(channels: Iterable[str]) -> frozenset[str]:
     asked = frozenset(channels)
     if not asked <= set(CHANNELS):
-        raise HappeningError("channels", f"These are some of {', '.join(CHANNELS)}.")
+        raise HappeningError("channels", f"This must be a list of some of: {', '.join(CHANNELS)}.")
     return asked

@@ -134,7 +134,8 @@ def check_listenable(pattern: str) -> str:
     except EventTypeError as error:
         raise ListenError("event_type", str(error)) from error
     if not (_matches_program(pattern) or _matches_table(pattern)):
-        raise ListenError("event_type", "There is no type that this matches and that may be followed.")
+        detail = "There is no type that this matches and that may be followed: see GET /v1/event-types."
+        raise ListenError("event_type", detail)
     return pattern
 
 
