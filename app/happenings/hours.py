@@ -34,7 +34,9 @@ class Hours:
         for day in (here.date() - timedelta(days=1), here.date()):
             begins = datetime.combine(day, self.quiet_from, here.tzinfo).astimezone(UTC)
             last = day if self.quiet_until > self.quiet_from else day + timedelta(days=1)
-            ends = datetime.combine(last, self.quiet_until, here.tzinfo).astimezone(UTC)
+            # Where clocks are set back an end may come twice: as long as they show quiet hours, it is quiet.
+            end = datetime.combine(last, self.quiet_until, here.tzinfo)
+            ends = max(end.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
             if begins <= now < ends:
                 return ends
         return None

@@ -44,9 +44,10 @@ def local(text: str, zone: str) -> datetime:
         # Clocks go from 2:00 to 3:00: the night is an hour shorter, and a quiet end that is left out comes after it.
         ("Europe/Berlin", NIGHT, at("2026-03-28T22:00:00"), at("2026-03-29T05:00:00")),
         ("Europe/Berlin", (time(22), time(2, 30)), at("2026-03-28T22:00:00"), at("2026-03-29T01:30:00")),
-        # Clocks go from 3:00 to 2:00: an hour longer; of an end that comes twice it is the first.
+        # Clocks go from 3:00 to 2:00: an hour longer, also where it is the end that comes twice.
         ("Europe/Berlin", NIGHT, at("2026-10-24T21:00:00"), at("2026-10-25T06:00:00")),
-        ("Europe/Berlin", (time(22), time(2, 30)), at("2026-10-24T21:00:00"), at("2026-10-25T00:30:00")),
+        ("Europe/Berlin", (time(22), time(2, 30)), at("2026-10-24T21:00:00"), at("2026-10-25T01:30:00")),
+        ("Europe/Berlin", (time(22), time(2, 30)), at("2026-10-25T01:10:00"), at("2026-10-25T01:30:00")),
         # A zone that is gone from the database is UTC.
         ("Mars/Olympus", NIGHT, at("2026-11-21T23:00:00"), at("2026-11-22T07:00:00")),
     ],
