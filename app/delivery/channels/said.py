@@ -20,6 +20,8 @@ _logger.setLevel(logging.WARNING)
 _logger.addHandler(logging.NullHandler())
 # Shorter pieces of an address are no secrets, and may be parts of any word.
 _SHORTEST: Final = 4
+# Apprise shortens secrets in whole addresses to their first and last sign.
+_ADDRESS: Final = re.compile(r"\b[a-z0-9]+://\S*", re.IGNORECASE)
 _PIECES: Final = re.compile(r"[/:@?&=+,;#]+")
 
 
@@ -59,6 +61,7 @@ def without_secrets(text: str, url: str, recipient: str) -> str:
     written = {piece for piece in _PIECES.split(url.partition("://")[2]) if piece != "{to}"}
     # Plugins work with what %21 and the like stand for, and some write it in small or in capital letters.
     pieces = {piece for piece in written | {unquote(piece) for piece in written} if len(piece) >= _SHORTEST}
+    text = _ADDRESS.sub(MASK, text)
     # The longest first, since one may be a part of another.
     for piece in sorted(pieces, key=len, reverse=True):
         if piece not in recipient:

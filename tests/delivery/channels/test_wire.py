@@ -90,6 +90,7 @@ def test_a_secret_is_not_told_however_its_signs_were_written(gateway: Gateway, a
     with pytest.raises(SendError) as refused:
         send(carrier(address), WORDS, allow_private=True)
     assert "localhost" not in str(refused.value).lower()
+    assert without_secrets("Bad URL json://s...4@h/.", address, PHONE) == "Bad URL ***"
     assert "sesame" not in without_secrets("Wrong: sesame!-1234, SESAME%21-1234", address, PHONE).lower()
 
 
