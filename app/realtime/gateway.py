@@ -27,6 +27,7 @@ from app.realtime.connections import Position, Socket, Sse
 from app.realtime.credentials import Identity, Refused, check_origin, identify, origin_of
 from app.realtime.figures import Figures
 from app.realtime.keys import END, RENEW, TICKET_SECONDS, parse_event_id, ticket_key
+from app.realtime.memory import LOOK, Memory
 from app.realtime.streams import Streams
 from config import Config, load
 
@@ -68,7 +69,8 @@ class Gateway:
     @asynccontextmanager
     async def running(self, _app: Starlette) -> AsyncIterator[None]:
         """Hear Redis, and show signs of life, as long as the application runs."""
-        tasks = [asyncio.create_task(work) for work in (self.streams.run(), self._beat(), self._look())]
+        works = (self.streams.run(), self._beat(), self._look(), self._watch())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
@@ -234,6 +236,15 @@ class Gateway:
                     client.heartbeat()
             if second % (HEARTBEAT // 3) == 0:
                 await self.streams.ping()
+
+    async def _watch(self) -> None:
+        """Bring everybody up to date when Redis has forgotten them: whoever tells something takes them for away."""
+        memory = Memory(self.streams.redis)
+        while True:
+            await asyncio.sleep(LOOK)
+            with suppress(RedisError, OSError):  # away: told by whoever hears it
+                if await memory.is_lost():
+                    self.streams.catch_up_soon(self._clients())
 
     async def _look(self) -> None:
         """Keep the users present, and end what a message would have ended that did not come."""

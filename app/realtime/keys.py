@@ -29,6 +29,8 @@ ENDED_SECONDS: Final = 26 * 3600
 # In place of a token version: no token of this user is good any more.
 NO_VERSION: Final = 2**31
 
+# The mark by which the gateways see that all was forgotten: see `Memory`.
+MEMORY: Final = "usher:realtime:memory"
 # What all gateways hear: see `Control`.
 CONTROL: Final = "usher:realtime:control"
 # The commands on it: all connections whose token is older are to be closed ("end <user> <version>"); everybody is to

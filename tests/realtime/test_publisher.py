@@ -10,12 +10,13 @@ import redis
 from app.embedded.stack import EmbeddedStack
 from app.inbox.changes import NEW, Change
 from app.models import User, db
-from app.realtime.keys import OPEN, presence_key, stream_key
+from app.realtime.keys import MEMORY, OPEN, presence_key, stream_key
 from app.realtime.publisher import MAX_MISSED, MAX_WAITING, Work, wait_for_publishing
 from app.realtime.telling import find_present, renew_everybody
 from tests.conftest import People
 from tests.realtime.conftest import Listen, Tell
 from tests.support.plans import statements_about
+from tests.support.processes import wait_for
 
 
 def test_more_changes_than_may_wait_become_one_word_to_everybody() -> None:
@@ -75,6 +76,20 @@ def test_messages_without_their_presence_or_the_other_way_round_begin_anew(
     stream = listen(user)
     broker.delete(stream_key(user.id))  # as a Redis that evicts may do
     tell(user, "Lost")
+    assert stream.message()["action"] == "resync"
+    tell(user, "New")
+    assert stream.message()["notification"]["attributes"]["title"] == "New"
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_redis_that_was_emptied_costs_nobody_anything(
+    broker: redis.Redis, user: User, listen: Listen, tell: Tell
+) -> None:
+    wait_for(lambda: broker.exists(MEMORY), "the gateway to look at Redis")
+    stream = listen(user)
+    broker.flushdb()
+    tell(user, "Lost")
+    assert wait_for_publishing()
     assert stream.message()["action"] == "resync"
     tell(user, "New")
     assert stream.message()["notification"]["attributes"]["title"] == "New"
