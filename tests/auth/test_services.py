@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from app.auth.services import create_service, revoke_service
 from app.models import ServiceToken, db
@@ -31,10 +31,17 @@ ALLOWED = {
 }
 
 
-def make(*scopes: str, name: str = "forum", expires: timedelta | None = None) -> str:
-    token = create_service(name, scopes or ("event-types:write",), utc_now() + expires if expires else None)
+def make(*scopes: str, name: str = "forum", expires_at: datetime | None = None) -> str:
+    token = create_service(name, scopes or ("event-types:write",), expires_at)
     db.session.commit()
     return token
+
+
+def expire(name: str) -> None:
+    """Let the time of a token be over."""
+    gone = update(ServiceToken).where(ServiceToken.name == name).values(expires_at=utc_now() - timedelta(seconds=1))
+    db.session.execute(gone)
+    db.session.commit()
 
 
 def declare(client: FlaskClient, token: str, name: str = "forums.post.new") -> int:
@@ -67,7 +74,9 @@ def test_it_is_taken_in_the_header_that_people_use(client: FlaskClient, scheme: 
 
 
 def test_one_that_has_expired_was_revoked_or_never_was_is_401(client: FlaskClient) -> None:
-    expired, revoked, good = make(name="a", expires=timedelta(seconds=-1)), make(name="b"), make(name="c")
+    soon = utc_now() + timedelta(days=1)
+    expired, revoked, good = make(name="a", expires_at=soon), make(name="b"), make(name="c", expires_at=soon)
+    expire("a")
     revoke_service("b")
     db.session.commit()
     for token in (expired, revoked, good[:-1], good + "x", "ush_", "ush_\udcff", f"ush_{'x' * 10_000}"):
