@@ -159,6 +159,7 @@ REFUSED = (
     ({"title": "two\nlines"}, True, "/data/attributes/title"),
     ({"message": "<script>alert(1)</script><img src=x>"}, True, "/data/attributes/message"),
     ({"message": "x" * 50_001}, True, "/data/attributes/message"),
+    ({"message": "&" * 40_000}, True, "/data/attributes/message"),
     ({"link": "javascript:alert(1)"}, True, "/data/attributes/link"),
     ({"link": "//elsewhere.example.org"}, True, "/data/attributes/link"),
     ({"link": ""}, True, "/data/attributes/link"),

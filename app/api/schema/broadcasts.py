@@ -48,6 +48,9 @@ class CleanHtml(Text):
         html = clean_html(super()._deserialize(value, attr, data, **kwargs))
         if not html_to_text(html).strip():
             raise ValidationError("This must not be empty: some text must be left when scripts and pictures are out.")
+        # Cleaning adds to it, such as `&amp;` for `&`: what is read can be sent back.
+        if len(html) > self.maximum:
+            raise ValidationError(f"At most {self.maximum} characters: as HTML that is kept this has {len(html)}.")
         return html
 
 
