@@ -82,8 +82,8 @@ class _Load:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Connection] = []
         self._port = port
-        for _ in range(connections):
-            self._idle.append(self._connect())
+        # Each is opened when it has something to ask: gunicorn keeps a thread for one that has not, for seconds.
+        self._to_open = connections
 
     def _connect(self) -> _Connection:
         opened = socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE)
@@ -105,17 +105,24 @@ class _Load:
         begun = due = time.perf_counter()
         busy = 0
         while (now := time.perf_counter()) < until or busy:
-            while self._idle and now < until and due <= now:
-                self._ask(self._idle.pop(), due if every else now)
+            while self._has_room() and now < until and due <= now:
+                self._ask(self._idle.pop() if self._idle else self._open(), due if every else now)
                 busy += 1
                 due = due + every if every else now
-            wait = max(0.0, min(due, until) - now) if every and self._idle and now < until else _PATIENCE
+            wait = max(0.0, min(due, until) - now) if every and self._has_room() and now < until else _PATIENCE
             ready = self._selector.select(wait)
             if not ready and wait == _PATIENCE:
                 raise RuntimeError(f"nothing was answered for {_PATIENCE:.0f} s")
             busy -= sum(self._receive(key.data) for key, _ in ready)
         self._answers.seconds = time.perf_counter() - begun
         return self._answers
+
+    def _has_room(self) -> bool:
+        return bool(self._idle or self._to_open)
+
+    def _open(self) -> _Connection:
+        self._to_open -= 1
+        return self._connect()
 
     def _ask(self, connection: _Connection, begun: float) -> None:
         connection.begun, connection.is_busy = begun, True
@@ -149,7 +156,7 @@ class _Load:
         self._selector.unregister(connection.socket)
         connection.socket.close()
         self._idle.remove(connection)
-        self._idle.append(self._connect())
+        self._to_open += 1
 
 
 def _is_complete(received: bytearray) -> bool:
