@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.health import open_redis
 from app.api.mail_totals import CHANNEL_TOTALS, TOTALS
+from app.delivery.channels.drain import breaker_name
 from app.delivery.services.breaker import Breaker
 from app.delivery.services.shared_redis import SharedRedis
 from app.delivery.watch.heartbeat import HEARD_WITHIN, SWEEPS, WORKERS, heard
@@ -44,6 +45,7 @@ _SUPPRESSIONS: Final = text("SELECT count(*) FROM suppressions")
 _SERVICES: Final = text(
     "SELECT email_service FROM settings WHERE email_service <> 'disable'"
     " UNION ALL SELECT name FROM mail_services WHERE is_enabled"
+    f" UNION ALL SELECT '{breaker_name('')}' || name FROM channel_services WHERE is_enabled"  # noqa: S608 - as above
 )
 _LANES: Final = {TRANSACTIONAL: "transactional", BULK: "bulk"}
 _PHASES: Final = {"closed": 0, "half-open": 1, "open": 2}

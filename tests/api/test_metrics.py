@@ -24,6 +24,7 @@ from app.embedded.stack import EmbeddedStack
 from app.models import Mail, db
 from app.models.base import utc_now
 from app.models.mail import MAIL_STATUSES
+from tests.support import channels
 from tests.support.plans import assert_no_table_is_read_whole, statements_about
 from tests.support.processes import ROOT, free_port
 
@@ -119,7 +120,9 @@ def test_every_service_has_a_breaker(client: FlaskClient, shared: SharedRedis) -
     permit = breaker.allow("second")
     assert permit is not None
     permit.failed("connection")
-    assert samples(client)["usher_breaker_state"] == {("smtp",): 0, ("second",): 2}
+    channels.service("json://gate.example.org/{to}", "gate")
+    channels.service("json://gate.example.org/{to}", "off", is_enabled=False)
+    assert samples(client)["usher_breaker_state"] == {("smtp",): 0, ("second",): 2, ("channel:gate",): 0}
 
 
 def test_parts_and_signs_of_life(client: FlaskClient, shared: SharedRedis) -> None:
