@@ -45,8 +45,8 @@ _SUPPRESSIONS: Final = text("SELECT count(*) FROM suppressions")
 _SERVICES: Final = text(
     "SELECT email_service FROM settings WHERE email_service <> 'disable'"
     " UNION ALL SELECT name FROM mail_services WHERE is_enabled"
-    f" UNION ALL SELECT '{breaker_name('')}' || name FROM channel_services WHERE is_enabled"  # noqa: S608 - as above
 )
+_CHANNEL_SERVICES: Final = text("SELECT name FROM channel_services WHERE is_enabled")
 _LANES: Final = {TRANSACTIONAL: "transactional", BULK: "bulk"}
 _PHASES: Final = {"closed": 0, "half-open": 1, "open": 2}
 
@@ -75,6 +75,7 @@ def _of_the_table(up: GaugeMetricFamily) -> tuple[list[str], list[Metric]]:
     try:
         db.session.execute(_PATIENCE)
         services = list(db.session.scalars(_SERVICES))
+        services += map(breaker_name, db.session.scalars(_CHANNEL_SERVICES))
         families = [_mails(), *_queue(), _channel_messages(), _suppressions()]
     except SQLAlchemyError as error:
         db.session.rollback()
