@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.api.helpers.happenings import HappeningError, notify_happening
+from app.happenings.audience import listeners
 from app.models import Event, Happening, Session, db
 from tests.conftest import People
 from tests.support.announced import MESSAGE, TITLE, TYPE
@@ -55,6 +56,8 @@ def too_deep() -> list[object]:
         ("users", {"users": [1, 2**70]}),
         ("users", {"users": [1, "ana@example.org"]}),
         ("users", {"users": [True]}),
+        ("users", {"event_type": "users.password.changed"}),
+        ("users", {"event_type": "users.password.changed", "users": listeners()}),
     ],
 )
 def test_what_cannot_be_announced_is_refused_with_the_arguments_name(

@@ -15,7 +15,7 @@ from app.api.helpers.templates import one_line
 from app.api.jsonapi.jsontext import MAX_BIGINT, is_storable, loads
 from app.api.viewer import current_viewer
 from app.happenings import declared  # noqa: F401 - declares the types
-from app.happenings.audience import NAMED, Audience, listeners
+from app.happenings.audience import LISTENERS, NAMED, Audience, listeners
 from app.happenings.fanout import announce, named_ids
 from app.happenings.plan import plan_for
 from app.happenings.types import EventType, EventTypeError, find_type
@@ -84,13 +84,9 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
     declared_type = _type(event_type)
     # Who was only just added has no id yet.
     db.session.flush()
-    if users is None and not declared_type.is_listenable:
-        raise HappeningError("users", f"Nobody may follow {declared_type.name}: name who is told.")
-    if session is not None and event is not None and session.event is not event:
-        raise HappeningError("session", "This session is not one of the event.")
-    about = session.event if session is not None else event
-    by = actor or current_viewer().user
     audience, named = _audience(users, tuple(sorted({user.id for user in besides})))
+    if audience.kind == LISTENERS and not declared_type.is_listenable:
+        raise HappeningError("users", f"Nobody may follow {declared_type.name}: name who is told.")
     happening = Happening(
         action=declared_type.name,
         event_type=declared_type.name,
@@ -99,8 +95,8 @@ def notify_happening(  # noqa: PLR0913 - what a happening is made of; all but it
         link=check_link(link),
         subject=_name("subject", subject),
         group_key=_name("group_key", group_key),
-        actor=by,
-        event=about,
+        actor=actor or current_viewer().user,
+        event=_event_of(event, session),
         session=session,
         **({} if data is None else {"data": check_data(data)}),
     )
@@ -165,6 +161,14 @@ def _is_web_address(link: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _event_of(event: Event | None, session: Session | None) -> Event | None:
+    if session is None:
+        return event
+    if event is not None and session.event is not event:
+        raise HappeningError("session", "This session is not one of the event.")
+    return session.event
 
 
 def _type(name: str) -> EventType:
