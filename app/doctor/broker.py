@@ -54,7 +54,7 @@ def _said(error: Exception, url: str) -> str:
 def _judge(info: Mapping[str, Any], where: str) -> Iterator[Finding]:
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version") or info.get("redis_version") or "(of a version that it keeps to itself)"
-    yield Finding("ok", CHECK, where, f"{name} {version} answers. It need not persist: it carries ids only.")
+    yield Finding("ok", CHECK, where, f"{name} {version} answers. It need not persist: nothing in it must outlive it.")
     if info.get("role") == "slave":
         what = "It is a replica, which takes no writes."
         yield Finding("problem", CHECK, where, what, "Name the primary in REDIS_URL.")
