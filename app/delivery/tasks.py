@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 DRAINS_PER_SWEEP: Final = 8
 # Seconds that one task sends for: short enough that a worker which is told to stop does so soon.
 DRAIN_SECONDS: Final = 5.0
+# The same while people are still to be told of something, or it is to be taken back from them: those tasks, which take
+# turns with this one, work for as long.
+SHORT_DRAIN_SECONDS: Final = 1.0
 # Seconds that one retention task works for: in the meantime its process sends no mails.
 RETENTION_SECONDS: Final = 5.0
 
@@ -44,6 +47,13 @@ COUNT_DUE: Final = text(
     """
 )
 
+_IS_TELLING: Final = text(
+    """
+    SELECT EXISTS (SELECT FROM fanouts WHERE state IN ('waiting', 'telling'))
+        OR EXISTS (SELECT FROM fanouts WHERE state = 'recalled' AND finished_at IS NULL)
+    """
+)
+
 
 @shared_task(name="usher.deliver")
 def deliver(ids: list[int]) -> None:
@@ -56,12 +66,17 @@ def deliver(ids: list[int]) -> None:
 @shared_task(name="usher.drain")
 def drain_due() -> None:
     """Send whatever is due; what is left when the time is over is another task's, so that a worker can stop."""
-    begun = time.monotonic()
-    tally = drain(db.engine, current_app.config["USHER"], seconds=DRAIN_SECONDS)
+    begun, seconds = time.monotonic(), _turn()
+    tally = drain(db.engine, current_app.config["USHER"], seconds=seconds)
     if tally:
         log.info("Drained %s", dict(tally), extra={"task": drain_due.name, "mails": tally.total()})
-    if time.monotonic() - begun >= DRAIN_SECONDS:
+    if time.monotonic() - begun >= seconds:
         celery.send_task("usher.drain", queue="usher", ignore_result=True)
+
+
+def _turn() -> float:
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return SHORT_DRAIN_SECONDS if connection.scalar(_IS_TELLING) else DRAIN_SECONDS
 
 
 @shared_task(name="usher.sweep")

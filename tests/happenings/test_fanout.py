@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from app.api.helpers.happenings import notify_happening
+from app.delivery import tasks as delivering
 from app.happenings import fanout
 from app.happenings.audience import everyone
 from app.happenings.fanout import work_on
@@ -253,6 +255,27 @@ def test_several_workers_share_the_parts_and_count_to_the_sum(app: Flask, databa
     fan = db.session.get_one(Fanout, id_)
     assert (fan.state, fan.done, fan.notifications, fan.mails) == ("told", 30, 30, 30)
     assert told(happening) == ids_of(crowd)
+
+
+def test_bulk_mail_leaves_the_workers_sooner_while_people_are_still_to_be_told(
+    database: None, crowd: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+
+    def note(_engine: object, _settings: object, *, seconds: float) -> Counter[str]:
+        turns.append(seconds)
+        return Counter()
+
+    monkeypatch.setattr(delivering, "drain", note)
+    monkeypatch.setattr(fanout, "INLINE", 2)
+    delivering.drain_due()
+    happening = notify_happening(TYPE, TITLE, MESSAGE, users=everyone())
+    db.session.commit()
+    delivering.drain_due()
+    while work_on(happening.id, 60):
+        pass
+    delivering.drain_due()
+    assert turns == [5.0, 1.0, 5.0]
 
 
 @pytest.mark.usefixtures("small_parts")
