@@ -37,7 +37,7 @@ class Http(HttpToolsProtocol):
         """Begin to wait for the request."""
         super().connection_made(transport)
         _set_up(transport)
-        self._patience = self.loop.call_later(HEAD_SECONDS, transport.abort)
+        self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
@@ -51,6 +51,8 @@ class Http(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n")
             self.transport.close()
             return
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait_for_request()
         super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -63,6 +65,11 @@ class Http(HttpToolsProtocol):
         self._head = 0
         self._be_patient()
         super().on_message_complete()
+
+    def _wait_for_request(self) -> None:
+        """From its first byte on each has its time, also one that follows another on the same connection."""
+        if self._patience is None:
+            self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
     def _be_patient(self) -> None:
         if self._patience is not None:
