@@ -8,7 +8,6 @@ from flask import Response
 from sqlalchemy import ColumnElement, select
 
 from app.api.helpers.happenings import HappeningError, Users, notify_happening
-from app.api.helpers.sanitising import clean_html
 from app.api.jsonapi.document import read_resource
 from app.api.jsonapi.errors import Unprocessable
 from app.api.jsonapi.resources import DetailResource, ListResource
@@ -51,7 +50,7 @@ def _announce(data: dict[str, Any]) -> Happening:
         return notify_happening(
             data["event_type"],
             data["title"],
-            _cleaned(data["message"]),
+            data["message"],
             actor=_find(User, "actor", data),
             event=event,
             session=session,
@@ -63,19 +62,6 @@ def _announce(data: dict[str, Any]) -> Happening:
         )
     except HappeningError as error:
         raise Unprocessable(str(error), pointer=_pointer(error.field, error.index)) from error
-
-
-def _cleaned(message: str) -> str:
-    """The message with the tags that are kept.
-
-    Raises:
-        Unprocessable: nothing else was in it.
-    """
-    cleaned = clean_html(message)
-    if not cleaned.strip():
-        detail = "Nothing is left of this without the tags that are not kept: see Over the API in docs/happenings.md."
-        raise Unprocessable(detail, pointer=_pointer("message"))
-    return cleaned
 
 
 def _users(data: dict[str, Any], event: Event | None) -> Users:

@@ -171,7 +171,7 @@ def nested(depth: int) -> Any:
 REFUSED: dict[str, tuple[Any, ...]] = {
     "event-type": (None, 7, [], "", "forums", "forums.post.unheard", "*", "x" * 300),
     "title": (None, 7, "", "   ", "a\nb", "x" * 1001, ["x"]),
-    "message": (None, 7, "", "  ", "x" * 100_001, "<script></script>", "&" * 90_000),
+    "message": (None, 7, "", "  ", "x" * 100_001, "<script></script>", "<p> </p>", "&" * 90_000),
     "link": (
         *("javascript:alert(1)", "//evil.example.org", "ftp://example.org", "a b", 7),
         *("http://", "/" + "x" * 2000, "http://[", "/a\\b", ""),

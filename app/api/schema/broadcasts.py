@@ -9,12 +9,10 @@ from marshmallow import ValidationError, fields
 from sqlalchemy import inspect
 
 from app.api.access import BROADCASTS
-from app.api.helpers.happenings import HappeningError, check_link
-from app.api.helpers.sanitising import clean_html
-from app.api.helpers.templates import html_to_text
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import Choice, Text, Timestamp, WholeNumber
 from app.api.jsonapi.schema import Schema, ToOne
+from app.api.schema.words import CleanHtml, Link
 from app.happenings.broadcasting import figures_of
 from app.models import Broadcast
 from app.models.broadcast import AUDIENCES, BROADCAST_STATES
@@ -39,29 +37,6 @@ class Figure(WholeNumber):
         """The number; None where there is none yet."""
         number: int | None = getattr(inspect(obj).info[_FIGURES], attr)
         return number
-
-
-class CleanHtml(Text):
-    """HTML, of which only what may be shown to anybody is kept; some text must be left."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        html = clean_html(super()._deserialize(value, attr, data, **kwargs))
-        if not html_to_text(html).strip():
-            raise ValidationError("This must not be empty: some text must be left when scripts and pictures are out.")
-        # Cleaning adds to it, such as `&amp;` for `&`: what is read can be sent back.
-        if len(html) > self.maximum:
-            raise ValidationError(f"At most {self.maximum} characters: as HTML that is kept this has {len(html)}.")
-        return html
-
-
-class Link(Text):
-    """An address with http or https, or a path of the front end."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        try:
-            return check_link(super()._deserialize(value, attr, data, **kwargs)) or ""
-        except HappeningError as error:
-            raise ValidationError(str(error)) from error
 
 
 class Roles(fields.Field[list[str]]):

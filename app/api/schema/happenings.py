@@ -14,26 +14,14 @@ from app.api.helpers.happenings import (
     MAX_TITLE,
     HappeningError,
     check_data,
-    check_link,
 )
 from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import Choice, JsonValue, Text, Timestamp, WholeNumber
 from app.api.jsonapi.schema import Schema, ToMany, ToOne
+from app.api.schema.words import CleanHtml, Link
 from app.models import Fanout, Happening
 from app.models.event import ROLES
 from app.models.fanout import FANOUT_STATES
-
-
-class Link(Text):
-    """An address with http or https, or a path of the front end."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            check_link(text)
-        except HappeningError as error:
-            raise ValidationError(str(error)) from error
-        return text
 
 
 class Data(JsonValue):
@@ -56,7 +44,7 @@ class HappeningSchema(Schema):
     action = Text(255, dump_only=True)
     event_type = Text(255, required=True)
     title = Text(MAX_TITLE, minimum=1, required=True)
-    message = Text(MAX_MESSAGE, minimum=1, lines=True, required=True)
+    message = CleanHtml(MAX_MESSAGE, minimum=1, lines=True, required=True)
     link = Link(MAX_LINK, allow_none=True)
     data = Data(allow_none=True)
     group_key = Text(MAX_NAME, minimum=1, allow_none=True)
