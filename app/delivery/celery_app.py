@@ -21,6 +21,16 @@ TRANSFERS_INTERVAL: Final = 10.0
 RETENTION_INTERVAL: Final = 600.0
 # The same for telling the realtime gateways again which tokens were ended.
 REVOCATIONS_INTERVAL: Final = 60.0
+# What beat asks for, and every how many seconds.
+_SCHEDULE: Final = {
+    "usher.sweep": SWEEP_INTERVAL,
+    "usher.fanout.sweep": SWEEP_INTERVAL,
+    "usher.held": HELD_INTERVAL,
+    "usher.periodic": PERIODIC_INTERVAL,
+    "usher.transfers.sweep": TRANSFERS_INTERVAL,
+    "usher.realtime.revocations": REVOCATIONS_INTERVAL,
+    "usher.retention": RETENTION_INTERVAL,
+}
 
 # Seconds; RabbitMQ has its own ways (heartbeats), and knows none of these.
 _REDIS_OPTIONS: Final = {"socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
@@ -66,42 +76,9 @@ def make_celery(app: Flask) -> Celery:
         beat_scheduler="celery.beat:Scheduler",
         beat_max_loop_interval=SWEEP_INTERVAL,
         beat_schedule={
-            "sweep": {
-                "task": "usher.sweep",
-                "schedule": SWEEP_INTERVAL,
-                # With all workers away the sweeps do not pile up in the broker.
-                "options": {"expires": SWEEP_INTERVAL},
-            },
-            "fanout": {
-                "task": "usher.fanout.sweep",
-                "schedule": SWEEP_INTERVAL,
-                "options": {"expires": SWEEP_INTERVAL},
-            },
-            "held": {
-                "task": "usher.held",
-                "schedule": HELD_INTERVAL,
-                "options": {"expires": HELD_INTERVAL},
-            },
-            "periodic": {
-                "task": "usher.periodic",
-                "schedule": PERIODIC_INTERVAL,
-                "options": {"expires": PERIODIC_INTERVAL},
-            },
-            "transfers": {
-                "task": "usher.transfers.sweep",
-                "schedule": TRANSFERS_INTERVAL,
-                "options": {"expires": TRANSFERS_INTERVAL},
-            },
-            "revocations": {
-                "task": "usher.realtime.revocations",
-                "schedule": REVOCATIONS_INTERVAL,
-                "options": {"expires": REVOCATIONS_INTERVAL},
-            },
-            "retention": {
-                "task": "usher.retention",
-                "schedule": RETENTION_INTERVAL,
-                "options": {"expires": RETENTION_INTERVAL},
-            },
+            # With all workers away they do not pile up in the broker.
+            task.removeprefix("usher."): {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+            for task, seconds in _SCHEDULE.items()
         },
     )
     celery.set_default()
