@@ -63,10 +63,16 @@ def belonging_of(happening: Happening, user: User, plan: Plan, fanout: Fanout | 
     if fanout is not None and _has_to_wait(happening, user, audience, fanout):
         return Belonging(is_in=False, reason=WAITING)
     reason = _why_not(happening, user, audience)
-    if reason is None and (fanout is None or fanout.state == TOLD) and plan.tells(IN_APP):
+    is_over = fanout is None or fanout.state == TOLD
+    if reason is None and is_over and (plan.tells(IN_APP) or _came_later(user, fanout)):
         # He would be told now, and was not: he was none of them then.
         reason = NOT_LISTENING if audience.kind == LISTENERS else NOT_NAMED
     return Belonging(is_in=reason is None, reason=reason or audience.kind)
+
+
+def _came_later(user: User, fanout: Fanout | None) -> bool:
+    """Whether the account was made when all had been told."""
+    return fanout is not None and fanout.finished_at is not None and user.created_at > fanout.finished_at
 
 
 def _has_to_wait(happening: Happening, user: User, audience: Audience, fanout: Fanout) -> bool:

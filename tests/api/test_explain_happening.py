@@ -288,6 +288,15 @@ def test_who_was_named_and_told_by_no_channel_is_told_why(admin: Api, people: Pe
                 assert why(admin, happening, user)["in-app"] == why(admin, happening, user)["mail"] == nothing
 
 
+def test_who_signed_up_afterwards_was_not_told_by_mail_alone_either(admin: Api, ana: User, people: People) -> None:
+    db.session.execute(text("UPDATE message_settings SET notification_status = false"))
+    happening = announce(everyone())
+    assert why(admin, happening, ana)["mail"] == ("send", "default", "queued")
+    late = people.user()
+    assert belongs(admin, happening, late) == (False, "not-named")
+    assert why(admin, happening, late)["mail"] == ("nothing", "not-named", None)
+
+
 # --- who may ask, and what
 
 
