@@ -18,7 +18,8 @@ class Figures(Collector):
     Attributes:
         open: asks how many connections there are, by kind.
         is_heard: asks whether Redis is heard.
-        sent: messages to clients, by action.
+        sent: messages to clients.
+        resyncs: those of them that ask to read the inbox anew.
         dropped: connections that the gateway ended, by reason.
         refused: connections that it did not take, by status.
     """

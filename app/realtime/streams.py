@@ -67,6 +67,7 @@ class Streams:
     def __init__(self, url: str, on_control: Callable[[Sequence[str]], None]) -> None:
         self.users: dict[int, list[Client]] = {}
         self.is_heard = False
+        self._is_missed = False
         self._on_control = on_control
         options = {"decode_responses": True, "protocol": 2, "socket_connect_timeout": _TIMEOUT}
         no_retry = Retry(NoBackoff(), 0)
@@ -124,7 +125,9 @@ class Streams:
             try:
                 await self._hear()
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("Redis is not heard (%s): trying again.", type(error).__name__)
+                if not self._is_missed:
+                    log.warning("Redis is not heard (%s): trying again.", type(error).__name__)
+                self._is_missed = True
             finally:
                 self._deafen()
             await asyncio.sleep(random.uniform(*_PAUSE))  # noqa: S311 - no secret
@@ -226,6 +229,9 @@ class Streams:
         except (RedisError, OSError):  # whoever hears it sees it too
             return
         self.is_heard = True
+        if self._is_missed:
+            log.info("Redis is heard again.")
+        self._is_missed = False
         # Also those that were being brought up to date when Redis went.
         clients = [client for user_id in users for client in self.users.get(user_id, []) if client.position]
         for client in clients:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 
 import config
+from app.realtime import streams
 from tests.support.processes import ROOT, plain_environment
 
 IMPORT_AND_RUN = """
@@ -54,3 +56,21 @@ def test_its_address_is_that_of_the_site_unless_it_has_one_of_its_own() -> None:
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(config.ConfigurationError, match=name):
         given(**{name: value})
+
+
+def test_a_redis_that_is_away_is_told_once_however_often_it_is_tried(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    async def hear(_streams: streams.Streams) -> None:
+        tries.append(1)
+        if len(tries) == 3:
+            raise asyncio.CancelledError
+        raise ConnectionError
+
+    monkeypatch.setattr(streams, "_PAUSE", (0, 0))
+    monkeypatch.setattr(streams.Streams, "_hear", hear)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(streams.Streams("redis://127.0.0.1:1/0", lambda _words: None).run())
+    assert caplog.messages == ["Redis is not heard (ConnectionError): trying again."]
