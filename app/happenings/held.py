@@ -18,14 +18,15 @@ from sqlalchemy import RowMapping, text
 from app.api.helpers.log import record_activity
 from app.api.helpers.queueing import sender_domain, when
 from app.api.helpers.templates import html_to_text, one_line
-from app.happenings.decision import NOTHING, READ, RECALLED, UNREACHABLE
+from app.happenings.decision import NOTHING, READ, RECALLED, UNREACHABLE, USER_CHANNEL, USER_TYPE
 from app.happenings.digests import DIGEST_ACTION, Item, make_digest
 from app.happenings.hours import hours_of
 from app.happenings.telling import message_in
+from app.happenings.types import EVERYTHING
 from app.language import best_language
 from app.models import Mail, db
 from app.models.mail import BULK
-from app.models.preference import UNREAD
+from app.models.preference import OFF, UNREAD
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +68,23 @@ _TAKE: Final = text(
         CASE WHEN due.mode = '{UNREAD}' THEN due.words END AS words,
         CASE WHEN due.mode = '{UNREAD}' AND due.words IS NULL THEN happenings.message END AS message,
         batches.id AS batch_id, happenings.plan -> 'reply_to' AS reply_to,
-        coalesce(notifications.is_read OR notifications.deleted_at IS NOT NULL, false) AS is_read
+        coalesce(notifications.is_read OR notifications.deleted_at IS NOT NULL, false) AS is_read,
+        wish.mode AS wished, wish.pattern
     FROM held_mails AS due
     LEFT JOIN happenings ON happenings.id = due.happening_id
     LEFT JOIN notifications
         ON notifications.happening_id = due.happening_id AND notifications.user_id = due.user_id
     LEFT JOIN mail_batches AS batches
         ON batches.id = CAST(coalesce(due.words ->> 'batch_id', happenings.plan ->> 'batch_id') AS bigint)
+    LEFT JOIN LATERAL (
+        SELECT mode, pattern FROM preferences
+        WHERE preferences.user_id = due.user_id AND channel = 'mail' AND (
+            pattern IN (happenings.event_type, '*')
+            OR right(pattern, 1) = '*' AND starts_with(happenings.event_type, left(pattern, -1))
+        )
+        -- The closest: the type itself, then the longest prefix.
+        ORDER BY pattern = happenings.event_type DESC, length(pattern) DESC LIMIT 1
+    ) AS wish ON true
     WHERE due.user_id = ANY(CAST(:ids AS bigint[])) AND due.due_at <= :now
     ORDER BY due.id
     """  # noqa: S608 - a constant of ours
@@ -85,9 +96,10 @@ _STATES: Final = text(
 )
 _NOT_NEEDED: Final = text(
     f"""
-    UPDATE decisions SET outcome = '{NOTHING}', reason = dropped.reason, due_at = NULL
-    FROM unnest(CAST(:happenings AS bigint[]), CAST(:users AS bigint[]), CAST(:reasons AS text[]))
-        AS dropped (happening_id, user_id, reason)
+    UPDATE decisions SET outcome = '{NOTHING}', reason = dropped.reason, due_at = NULL,
+        pattern = coalesce(dropped.pattern, decisions.pattern)
+    FROM unnest(CAST(:happenings AS bigint[]), CAST(:users AS bigint[]), CAST(:reasons AS text[]),
+        CAST(:patterns AS text[])) AS dropped (happening_id, user_id, reason, pattern)
     WHERE decisions.happening_id = dropped.happening_id AND decisions.user_id = dropped.user_id
         AND decisions.channel = 'mail'
     """  # noqa: S608 - a constant of ours
@@ -191,14 +203,21 @@ def _not_needed(row: RowMapping, person: RowMapping, recalled: Collection[int]) 
         return RECALLED
     if row["is_read"]:
         return READ
+    if row["wished"] == OFF:
+        # Said since it is held.
+        return USER_CHANNEL if row["pattern"] == EVERYTHING else USER_TYPE
     return None if person["is_there"] else UNREACHABLE
 
 
 def _tell_why(dropped: Sequence[tuple[RowMapping, str]]) -> None:
-    known = [(row["happening_id"], row["user_id"], reason) for row, reason in dropped if row["happening_id"]]
+    known = [
+        (row["happening_id"], row["user_id"], reason, row["pattern"] if reason in (USER_TYPE, USER_CHANNEL) else None)
+        for row, reason in dropped
+        if row["happening_id"]
+    ]
     if known:
-        happenings, users, reasons = zip(*known, strict=True)
-        values = {"happenings": list(happenings), "users": list(users), "reasons": list(reasons)}
+        columns = (list(column) for column in zip(*known, strict=True))
+        values = dict(zip(("happenings", "users", "reasons", "patterns"), columns, strict=True))
         db.session.execute(_NOT_NEEDED, values)
 
 

@@ -15,7 +15,7 @@ from app.api.helpers.mail import Sending, create_batch, send_email_new_session, 
 from app.api.helpers.notification import About, send_notification
 from app.api.helpers.templates import Rendered
 from app.happenings import held
-from app.happenings.decision import DIGEST, NOTHING, READ, RECALLED, UNLESS_READ, UNREACHABLE, USER_CHANNEL
+from app.happenings.decision import DIGEST, NOTHING, READ, RECALLED, UNLESS_READ, UNREACHABLE, USER_CHANNEL, USER_TYPE
 from app.happenings.declared import SESSION_PROPOSED
 from app.happenings.digests import Item, make_digest
 from app.happenings.held import release
@@ -268,6 +268,28 @@ def test_what_was_read_or_removed_in_time_comes_by_no_mail(ana: User, how: str) 
     assert run() == 0
     assert (count(Mail), count(HeldMail)) == (0, 0)
     assert decisions(ana)["mail"] == (NOTHING, READ, "*")
+
+
+@pytest.mark.parametrize(
+    ("before", "wishes", "comes", "said"),
+    [
+        ("daily", {"*": "off"}, 0, (NOTHING, USER_CHANNEL, "*")),
+        ("unread", {"*": "off", "sessions.*": "off"}, 0, (NOTHING, USER_TYPE, "sessions.*")),
+        ("unread", {"sessions.*": "off", SESSION_PROPOSED: "on"}, 1, (UNLESS_READ, USER_CHANNEL, "*")),
+        ("daily", {"*": "on", "orders.*": "off"}, 1, (DIGEST, USER_CHANNEL, "*")),
+    ],
+)
+def test_whoever_switches_mails_off_gets_none_that_is_held(
+    ana: User, before: str, wishes: dict[str, str], comes: int, said: tuple[str, str, str]
+) -> None:
+    prefer(ana, "mail", before, minutes=5 if before == "unread" else None)
+    tell(ana, "Conference")
+    db.session.execute(text("DELETE FROM preferences"))
+    for pattern, mode in wishes.items():
+        prefer(ana, "mail", mode, pattern)
+    make_held_due()
+    assert (run(), count(HeldMail)) == (comes, 0)
+    assert decisions(ana)["mail"] == said
 
 
 def test_it_comes_to_the_address_that_the_user_has_by_then(ana: User) -> None:
