@@ -17,8 +17,9 @@ from sqlalchemy import RowMapping, text
 
 from app.api.helpers.log import record_activity
 from app.api.helpers.queueing import sender_domain, when
+from app.api.helpers.settings import mail_is_on
 from app.api.helpers.templates import html_to_text, one_line
-from app.happenings.decision import NOTHING, READ, RECALLED, UNREACHABLE, USER_CHANNEL, USER_TYPE
+from app.happenings.decision import ADMIN, NOTHING, READ, RECALLED, UNREACHABLE, USER_CHANNEL, USER_TYPE
 from app.happenings.digests import DIGEST_ACTION, Item, make_digest
 from app.happenings.hours import hours_of
 from app.happenings.telling import message_in
@@ -203,8 +204,10 @@ def _not_needed(row: RowMapping, person: RowMapping, recalled: Collection[int]) 
         return RECALLED
     if row["is_read"]:
         return READ
+    # What was said since it is held.
+    if not mail_is_on(row["action"]):
+        return ADMIN
     if row["wished"] == OFF:
-        # Said since it is held.
         return USER_CHANNEL if row["pattern"] == EVERYTHING else USER_TYPE
     return None if person["is_there"] else UNREACHABLE
 

@@ -15,7 +15,17 @@ from app.api.helpers.mail import Sending, create_batch, send_email_new_session, 
 from app.api.helpers.notification import About, send_notification
 from app.api.helpers.templates import Rendered
 from app.happenings import held
-from app.happenings.decision import DIGEST, NOTHING, READ, RECALLED, UNLESS_READ, UNREACHABLE, USER_CHANNEL, USER_TYPE
+from app.happenings.decision import (
+    ADMIN,
+    DIGEST,
+    NOTHING,
+    READ,
+    RECALLED,
+    UNLESS_READ,
+    UNREACHABLE,
+    USER_CHANNEL,
+    USER_TYPE,
+)
 from app.happenings.declared import SESSION_PROPOSED
 from app.happenings.digests import Item, make_digest
 from app.happenings.held import release
@@ -290,6 +300,15 @@ def test_whoever_switches_mails_off_gets_none_that_is_held(
     make_held_due()
     assert (run(), count(HeldMail)) == (comes, 0)
     assert decisions(ana)["mail"] == said
+
+
+def test_what_the_admins_have_switched_off_meanwhile_does_not_come(ana: User) -> None:
+    prefer(ana, "mail", "daily")
+    tell(ana, "Conference")
+    db.session.execute(text("UPDATE message_settings SET mail_status = false"))
+    make_held_due()
+    assert (run(), count(HeldMail)) == (0, 0)
+    assert decisions(ana)["mail"] == (NOTHING, ADMIN, "*")
 
 
 def test_it_comes_to_the_address_that_the_user_has_by_then(ana: User) -> None:
