@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.api.jsonapi.paging import to_cursor
 from app.delivery.claims import claim_batch
 from app.delivery.tasks import sweep
-from app.happenings.held import release
-from app.happenings.recall import recall
+from app.happenings.holding.held import release
+from app.happenings.telling.recall import recall
 from app.models import Fanout, User, db
 from app.models.base import utc_now
 from tests.conftest import People

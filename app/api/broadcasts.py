@@ -18,8 +18,8 @@ from app.api.schema.broadcasts import BROADCAST
 from app.api.schema.events import EVENT
 from app.api.viewer import Viewer
 from app.auth.limits import BROADCASTS_PER_ACCOUNT, caller_key, created, limiter
-from app.happenings.broadcasting import AT_MOST, count_people, next_moment, send
-from app.happenings.recall import recall
+from app.happenings.telling.broadcasting import AT_MOST, count_people, next_moment, send
+from app.happenings.telling.recall import recall
 from app.models import Broadcast, Event, db
 from app.models.base import utc_now
 from app.models.broadcast import DRAFT, EVERYONE, RECALLED, ROLES, SENDING, SENT

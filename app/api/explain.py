@@ -12,7 +12,7 @@ from app.api.jsonapi.links import self_link
 from app.api.jsonapi.query import only_parameters
 from app.api.jsonapi.response import document_response
 from app.api.jsonapi.timestamps import format_timestamp
-from app.happenings.explain import ChannelAnswer, explain
+from app.happenings.explaining.explain import ChannelAnswer, explain
 from app.models import Happening, User, db
 
 

@@ -28,7 +28,7 @@ from app.api.schema.preferences import (
 )
 from app.api.schema.users import USER
 from app.api.viewer import current_viewer
-from app.happenings.obeying import forget_wishes
+from app.happenings.deciding.obeying import forget_wishes
 from app.happenings.types import EVERYTHING, declared_types, patterns_of
 from app.models import DeliveryHours, EventTypeRow, Preference, User, db
 from app.models.event_type import CHANNELS

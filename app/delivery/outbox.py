@@ -16,7 +16,7 @@ from app.api.helpers.queued import Queued, forget_queued, remember_queued, take_
 from app.api.helpers.settings import forget_settings, get_config
 from app.delivery.handover import CHANNELS, DELIVER, TRANSFER, ask_to_drain, hand_over
 from app.happenings.current import forget_happenings
-from app.happenings.obeying import forget_wishes
+from app.happenings.deciding.obeying import forget_wishes
 from app.inbox.changes import forget_changes, note_objects, take_changes
 from app.inbox.versions import forget_versions, hold_versions, note_ended_logins, release_versions
 from app.models import ChannelMessage, Mail, Transfer, db

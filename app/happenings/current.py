@@ -17,7 +17,7 @@ from app.api.helpers.system_notifications import NOTIFS
 from app.api.viewer import current_viewer
 from app.happenings import declared  # noqa: F401 - declares the types
 from app.happenings.audience import NAMED, Audience
-from app.happenings.plan import Plan
+from app.happenings.deciding.plan import Plan
 from app.happenings.types import EventType, type_of_action
 from app.models import db
 from app.models.base import Base

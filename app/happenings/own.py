@@ -12,8 +12,8 @@ from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import Compiled, NotifTemplate, compile_notification, render
 from app.api.viewer import current_viewer
 from app.happenings.audience import Audience, find, language_of, listeners
-from app.happenings.fanout import announce, some_listening
-from app.happenings.plan import plan_for
+from app.happenings.deciding.plan import plan_for
+from app.happenings.telling.fanout import announce, some_listening
 from app.happenings.types import type_of_action
 from app.language import LANGUAGES, Value, msg
 from app.models import Happening, User, db

@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.delivery.celery_app import SWEEP_INTERVAL
 from app.delivery.handover import FANOUT, RECALL
-from app.happenings.fanout import work_on
-from app.happenings.held import release
-from app.happenings.recall import go_on
+from app.happenings.holding.held import release
+from app.happenings.telling.fanout import work_on
+from app.happenings.telling.recall import go_on
 from app.models import db
 from app.models.base import utc_now
 

@@ -47,7 +47,7 @@ class Fanout(Base):
     worked_at: Mapped[datetime | None]
     # When all were told, or, if it was recalled, when it was taken back from all.
     finished_at: Mapped[datetime | None]
-    # How far a recall has come: what it takes back now, and from whom it has done so (see app/happenings/recall.py).
+    # How far a recall has come: what it takes back now, and from whom it has done so (see recall.py).
     taken_back: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
 
     happening: Mapped[Happening] = relationship(innerjoin=True)

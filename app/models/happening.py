@@ -45,7 +45,7 @@ class Happening(Base):
     subject: Mapped[str | None] = mapped_column(String(255))
     # Happenings with the same key are one line in a grouped inbox.
     group_key: Mapped[str | None] = mapped_column(String(255))
-    # Who was to be told, and what every channel did for those who had said nothing (see app/happenings/plan.py).
+    # Who was to be told, and what every channel did for those who had said nothing (app/happenings/deciding/plan.py).
     plan: Mapped[JsonObject | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[CreatedAt]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from app.happenings.digests import DIGEST_ACTION
-from app.happenings.held import release
+from app.happenings.holding.digests import DIGEST_ACTION
+from app.happenings.holding.held import release
 from app.periodic.invoices import bill_last_month, follow_up
 from app.periodic.orders import expire_orders
 from app.periodic.reminders import remind_of_next, remind_of_past

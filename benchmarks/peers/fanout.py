@@ -15,7 +15,7 @@ from sqlalchemy import text
 from app.api.helpers.happenings import notify_happening
 from app.delivery.handover import wait_for_hand_over
 from app.happenings.audience import everyone
-from app.happenings.fanout import work_on
+from app.happenings.telling.fanout import work_on
 from app.happenings.types import EventType, declare
 from app.models import Fanout, Happening, db
 from app.models.event_type import IN_APP, MAIL

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from app.happenings import broadcasting, fanout
-from app.happenings.held import release
+from app.happenings.holding.held import release
+from app.happenings.telling import broadcasting, fanout
 from app.models import Attendee, Broadcast, Event, Mail, MailBatch, MessageSettings, Order, Ticket, User, db
 from app.models.base import utc_now
 from app.models.broadcast import DRAFT, RECALLED, SENDING, SENT

@@ -10,11 +10,11 @@ from sqlalchemy import select, text
 from app.api.helpers.happenings import notify_happening
 from app.api.helpers.mail import send_email_new_session, send_email_user_register
 from app.api.helpers.notification import send_notif_new_session_organizer, send_notification
-from app.happenings import fanout
 from app.happenings.audience import Audience, everyone, listeners, role_on
 from app.happenings.declared import EVENT_PUBLISHED, SESSION_PROPOSED
-from app.happenings.held import release
-from app.happenings.recall import recall
+from app.happenings.holding.held import release
+from app.happenings.telling import fanout
+from app.happenings.telling.recall import recall
 from app.models import Happening, Listen, Mail, Notification, User, db
 from app.models.base import utc_now
 from app.models.mail import NEW_SESSION

@@ -11,8 +11,8 @@ import redis
 from sqlalchemy import select
 
 from app.auth.services import create_service
-from app.happenings import fanout
-from app.happenings.fanout import work_on
+from app.happenings.telling import fanout
+from app.happenings.telling.fanout import work_on
 from app.models import Fanout, Happening, Listen, Mail, Notification, Session, User, db
 from tests.support.api import Api
 from tests.support.errors import errors_of, pointer_of

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select, update
 
 from app.api.helpers.happenings import notify_happening
-from app.happenings import fanout
 from app.happenings.audience import Audience, AudienceError, everyone, role_on, speakers_of, ticket_holders_of
+from app.happenings.telling import fanout
 from app.models import (
     Attendee,
     Event,

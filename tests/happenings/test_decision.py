@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.happenings.decision import (
+from app.happenings.deciding.decision import (
     ADMIN,
     CRITICAL,
     DEFAULT,

@@ -12,9 +12,9 @@ from sqlalchemy import func, select, text
 
 from app.api.helpers.happenings import notify_happening
 from app.delivery import tasks as delivering
-from app.happenings import fanout
 from app.happenings.audience import everyone
-from app.happenings.fanout import work_on
+from app.happenings.telling import fanout
+from app.happenings.telling.fanout import work_on
 from app.models import (
     ChannelMessage,
     Decision,

@@ -14,8 +14,7 @@ from app.api.helpers.happenings import notify_happening
 from app.api.helpers.mail import Sending, create_batch, send_email_new_session, send_email_with_action
 from app.api.helpers.notification import About, send_notification
 from app.api.helpers.templates import Rendered
-from app.happenings import held
-from app.happenings.decision import (
+from app.happenings.deciding.decision import (
     ADMIN,
     DIGEST,
     NOTHING,
@@ -27,8 +26,9 @@ from app.happenings.decision import (
     USER_TYPE,
 )
 from app.happenings.declared import SESSION_PROPOSED
-from app.happenings.digests import Item, make_digest
-from app.happenings.held import release
+from app.happenings.holding import held
+from app.happenings.holding.digests import Item, make_digest
+from app.happenings.holding.held import release
 from app.models import DeliveryHours, HeldMail, Mail, MailBatch, Notification, User, db
 from app.models.base import utc_now
 from app.models.mail import BULK, NEW_SESSION, QUEUED

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.happenings.hours import Hours
+from app.happenings.deciding.hours import Hours
 from app.models.preference import DAILY, DIGESTS, HOURLY, WEEKLY
 
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")

@@ -21,7 +21,7 @@ from app.api.helpers.mail import (
 )
 from app.api.helpers.notification import About, send_notif_new_session_organizer, send_notification
 from app.api.helpers.recipients import Recipient, recipients
-from app.happenings.decision import DIGEST, LATER, NOTHING, SEND, UNLESS_READ, USER_CHANNEL, USER_TYPE
+from app.happenings.deciding.decision import DIGEST, LATER, NOTHING, SEND, UNLESS_READ, USER_CHANNEL, USER_TYPE
 from app.happenings.declared import SESSION_PROPOSED
 from app.models import Decision, Happening, HeldMail, Mail, Notification, User, db
 from app.models.base import utc_now

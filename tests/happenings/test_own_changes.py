@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select, text
 
 from app.api.helpers.listens import create_user_notification
-from app.happenings import fanout
-from app.happenings.fanout import some_listening, work_on
+from app.happenings.telling import fanout
+from app.happenings.telling.fanout import some_listening, work_on
 from app.models import EventRole, Happening, Mail, MessageSettings, Notification, Session, User, db
 from app.models.notification import EVENT_PUBLISH, NEW_SESSION, SESSION_ACCEPT_REJECT, SESSION_SCHEDULE
 from tests.conftest import People

@@ -19,12 +19,12 @@ from app.delivery.channels.recovery import recover_messages
 from app.delivery.desk.work import retry
 from app.delivery.handover import wait_for_hand_over
 from app.delivery.recovery import try_doubtful_again
-from app.happenings import fanout, recall
 from app.happenings.audience import everyone
-from app.happenings.fanout import work_on
-from app.happenings.held import release
-from app.happenings.recall import go_on
+from app.happenings.holding.held import release
 from app.happenings.tasks import sweep, take_back
+from app.happenings.telling import fanout, recall
+from app.happenings.telling.fanout import work_on
+from app.happenings.telling.recall import go_on
 from app.inbox.changes import noted_changes
 from app.models import (
     ChannelMessage,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.happenings.fanout import work_on
+from app.happenings.telling.fanout import work_on
 from app.models import Happening, Mail, Notification, User, db
 
 TYPE = "sessions.session.rescheduled"

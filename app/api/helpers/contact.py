@@ -23,12 +23,12 @@ from app.api.helpers.templates import escape, one_line
 from app.api.jsonapi.jsontext import is_storable
 from app.api.viewer import current_viewer
 from app.happenings.audience import NAMED, Audience
-from app.happenings.decision import NOTHING
+from app.happenings.deciding.decision import NOTHING
+from app.happenings.deciding.plan import Plan, plan_for
+from app.happenings.deciding.wishes import read_wishes
 from app.happenings.declared import MEMBER_CONTACTED
-from app.happenings.fanout import announce, named_ids
-from app.happenings.plan import Plan, plan_for
+from app.happenings.telling.fanout import announce, named_ids
 from app.happenings.types import EventType, EventTypeError, find_type, type_of_action
-from app.happenings.wishes import read_wishes
 from app.models import ChannelMessage, Event, Happening, Mail, User, db
 from app.models.base import utc_now
 from app.models.event_type import CHANNELS, IN_APP, MAIL, SMS

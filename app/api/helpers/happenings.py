@@ -16,8 +16,8 @@ from app.api.jsonapi.jsontext import MAX_BIGINT, is_storable, loads
 from app.api.viewer import current_viewer
 from app.happenings import declared  # noqa: F401 - declares the types
 from app.happenings.audience import LISTENERS, NAMED, Audience, listeners
-from app.happenings.fanout import announce, named_ids
-from app.happenings.plan import plan_for
+from app.happenings.deciding.plan import plan_for
+from app.happenings.telling.fanout import announce, named_ids
 from app.happenings.types import EventType, EventTypeError, find_type
 from app.models import Event, Happening, MailBatch, Session, User, db
 

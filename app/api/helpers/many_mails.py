@@ -32,7 +32,7 @@ from app.api.helpers.sending_errors import AttachmentError, KeyReusedError, Send
 from app.api.helpers.settings import mail_is_on
 from app.api.helpers.templates import Rendered, html_to_text, one_line
 from app.delivery.handover import DELIVER
-from app.happenings.obeying import fate_of_mail
+from app.happenings.deciding.obeying import fate_of_mail
 from app.language import Value
 from app.models import Mail, User, db
 from app.models.mail import BULK, QUEUED, MailAttachment

@@ -13,7 +13,7 @@ from app.api.helpers.system_notifications import NOTIF_TEMPLATES
 from app.api.helpers.templates import one_line, render
 from app.api.helpers.wording import amount_of, cancellation_of, names_of, time_of
 from app.happenings.current import Content, happening_for
-from app.happenings.obeying import tells_in_app
+from app.happenings.deciding.obeying import tells_in_app
 from app.language import DEFAULT, Value, Word, best_language
 from app.models import Event, EventInvoice, Notification, Order, Session, User, db
 from app.models.base import JsonObject

@@ -19,7 +19,7 @@ from app.api.helpers.sending_errors import SendingError
 from app.api.helpers.settings import get_settings, mail_is_on
 from app.api.helpers.system_mails import IN_BULK, MAIL_TEMPLATES
 from app.api.helpers.templates import Rendered, render
-from app.happenings.obeying import Fate, fate_of_mail, hold
+from app.happenings.deciding.obeying import Fate, fate_of_mail, hold
 from app.language import DEFAULT, Value, best_language, speak
 from app.models import Mail, db
 from app.models.base import utc_now

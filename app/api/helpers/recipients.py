@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from app.api.helpers.addresses import check_address, same_address
-from app.happenings.obeying import note_person
+from app.happenings.deciding.obeying import note_person
 from app.language import DEFAULT
 from app.models import Event, EventRole, Speaker, User, db
 from app.models.event import ORGANIZERS, OWNER

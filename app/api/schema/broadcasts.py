@@ -13,7 +13,7 @@ from app.api.jsonapi.access import ResourceType, register_type
 from app.api.jsonapi.fields import Choice, Text, Timestamp, WholeNumber
 from app.api.jsonapi.schema import Schema, ToOne
 from app.api.schema.words import CleanHtml, Link
-from app.happenings.broadcasting import figures_of
+from app.happenings.telling.broadcasting import figures_of
 from app.models import Broadcast
 from app.models.broadcast import AUDIENCES, BROADCAST_STATES
 from app.models.event import ROLES as EVENT_ROLES

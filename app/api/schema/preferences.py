@@ -11,7 +11,7 @@ from app.api.jsonapi.errors import Unprocessable
 from app.api.jsonapi.fields import JsonValue
 from app.api.jsonapi.jsontext import escape
 from app.api.jsonapi.schema import Schema
-from app.happenings.hours import DIGEST_HOUR, MONDAY
+from app.happenings.deciding.hours import DIGEST_HOUR, MONDAY
 from app.happenings.types import EVERYTHING, EventTypeError, check_pattern
 from app.models.event_type import CHANNELS, MAIL
 from app.models.preference import MAX_MINUTES, MODES, OFF, ON, UNREAD

@@ -11,7 +11,7 @@ from app.api.helpers.contact import contact_member, send_sms
 from app.api.helpers.happenings import HappeningError
 from app.api.helpers.mail import AddressError, SendingError
 from app.happenings.declared import MEMBER_CONTACTED
-from app.happenings.held import release
+from app.happenings.holding.held import release
 from app.models import ChannelMessage, EventTypeRow, Happening, Mail, MessageSettings, Notification, User, db
 from app.models.base import utc_now
 from tests.conftest import People

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.api.helpers.settings import switched_off_channels, users_control
 from app.happenings.audience import Audience
-from app.happenings.decision import ADMIN, DEFAULT
+from app.happenings.deciding.decision import ADMIN, DEFAULT
 from app.happenings.types import EventType
 from app.models.base import JsonObject
 

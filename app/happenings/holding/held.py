@@ -19,10 +19,10 @@ from app.api.helpers.log import record_activity
 from app.api.helpers.queueing import sender_domain, when
 from app.api.helpers.settings import mail_is_on
 from app.api.helpers.templates import html_to_text, one_line
-from app.happenings.decision import ADMIN, NOTHING, READ, RECALLED, UNREACHABLE, USER_CHANNEL, USER_TYPE
-from app.happenings.digests import DIGEST_ACTION, Item, make_digest
-from app.happenings.hours import hours_of
-from app.happenings.telling import message_in
+from app.happenings.deciding.decision import ADMIN, NOTHING, READ, RECALLED, UNREACHABLE, USER_CHANNEL, USER_TYPE
+from app.happenings.deciding.hours import hours_of
+from app.happenings.holding.digests import DIGEST_ACTION, Item, make_digest
+from app.happenings.telling.tell import message_in
 from app.happenings.types import EVERYTHING
 from app.language import best_language
 from app.models import Mail, db

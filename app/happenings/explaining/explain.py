@@ -10,8 +10,7 @@ from typing import Final, TypeVar
 from sqlalchemy import select
 
 from app.happenings.audience import NAMED, Audience
-from app.happenings.belonging import TAKEN_BACK, WAITING, Belonging, belonging_of
-from app.happenings.decision import (
+from app.happenings.deciding.decision import (
     ADMIN,
     CRITICAL,
     DEFAULT,
@@ -26,8 +25,9 @@ from app.happenings.decision import (
     USER_CHANNEL,
     USER_TYPE,
 )
-from app.happenings.digests import DIGEST_ACTION
-from app.happenings.plan import Plan
+from app.happenings.deciding.plan import Plan
+from app.happenings.explaining.belonging import TAKEN_BACK, WAITING, Belonging, belonging_of
+from app.happenings.holding.digests import DIGEST_ACTION
 from app.models import ChannelMessage, Decision, Fanout, Happening, HeldMail, Mail, Notification, User, db
 from app.models.event_type import CHANNELS, CHAT, IN_APP, MAIL, SMS
 from app.models.mail import CANCELLED

@@ -18,11 +18,11 @@ from app.api.helpers.settings import make_frontend_url
 from app.api.helpers.templates import escape, html_to_text, one_line
 from app.delivery.handover import CHANNELS as CHANNELS_TASK
 from app.delivery.handover import DELIVER
-from app.happenings.arrays import id_array
 from app.happenings.audience import NAMED
-from app.happenings.decision import DIGEST, LATER, NOTHING, SEND, UNLESS_READ, Answer
-from app.happenings.plan import Plan
-from app.happenings.wishes import read_wishes
+from app.happenings.deciding.decision import DIGEST, LATER, NOTHING, SEND, UNLESS_READ, Answer
+from app.happenings.deciding.plan import Plan
+from app.happenings.deciding.wishes import read_wishes
+from app.happenings.telling.arrays import id_array
 from app.inbox.changes import NEW, note_change
 from app.language import DEFAULT, LANGUAGES, direction, msg, translate
 from app.models import Happening, db

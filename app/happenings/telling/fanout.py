@@ -18,9 +18,9 @@ from sqlalchemy.types import BigInteger
 from app.api.helpers.queued import remember_queued
 from app.delivery.handover import FANOUT
 from app.happenings.audience import LISTENERS, NAMED, Audience, find
+from app.happenings.deciding.plan import Plan
 from app.happenings.listening import LISTENING, listening
-from app.happenings.plan import Plan
-from app.happenings.telling import tell
+from app.happenings.telling.tell import tell
 from app.models import Fanout, FanoutPart, Happening, User, db
 from app.models.base import utc_now
 from app.models.fanout import TELLING, TOLD, WAITING
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 INLINE: Final = 500
 # People in one part: enough that a statement pays, few enough that another's work is soon seen.
 PART: Final = 10_000
-# With more people left than this, a worker pauses after each part, for this share of the time that the part took.
+# With more people left than this, a worker pauses after each part, for so many times as long as the part took.
 POLITE: Final = 100_000
-PAUSE: Final = 0.5
+PAUSE: Final = 2.0
 # The space of advisory locks that keep a recall and the telling of parts apart.
 _LOCK: Final = 7_247_005
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from app.happenings.audience import LISTENERS, NAMED, Audience, find
+from app.happenings.deciding.plan import Plan
 from app.happenings.listening import matches
-from app.happenings.plan import Plan
 from app.models import Fanout, FanoutPart, Happening, Listen, User, db
 from app.models.event_type import IN_APP
 from app.models.fanout import RECALLED, TELLING, TOLD

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.happenings.current import Content, happening_for, is_first, plan_of, told_happening
-from app.happenings.decision import LATER, NOTHING, SEND, Answer
+from app.happenings.deciding.decision import LATER, NOTHING, SEND, Answer
+from app.happenings.deciding.wishes import Wishes, read_wishes
 from app.happenings.types import EventType, type_of_action
-from app.happenings.wishes import Wishes, read_wishes
 from app.models import Decision, HeldMail, User, db
 from app.models.base import utc_now
 from app.models.event_type import CHANNELS, IN_APP, MAIL

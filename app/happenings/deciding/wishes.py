@@ -9,10 +9,10 @@ from typing import Final
 
 from sqlalchemy import RowMapping, text
 
-from app.happenings.arrays import id_array
-from app.happenings.decision import Answer, Question, Wish, decide
-from app.happenings.hours import Hours, hours_of
-from app.happenings.plan import Plan
+from app.happenings.deciding.decision import Answer, Question, Wish, decide
+from app.happenings.deciding.hours import Hours, hours_of
+from app.happenings.deciding.plan import Plan
+from app.happenings.telling.arrays import id_array
 from app.happenings.types import EVERYTHING, patterns_of
 from app.models import db
 from app.models.event_type import CHANNELS, CHAT, IN_APP, MAIL, SMS

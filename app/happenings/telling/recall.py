@@ -16,9 +16,9 @@ from sqlalchemy import TextClause, delete, select, text
 from app.api.helpers.queued import remember_queued
 from app.delivery.desk.work import cancel
 from app.delivery.handover import RECALL
-from app.happenings.decision import NOTHING
-from app.happenings.decision import RECALLED as BECAUSE_RECALLED
-from app.happenings.fanout import INLINE, lock_for_recall
+from app.happenings.deciding.decision import NOTHING
+from app.happenings.deciding.decision import RECALLED as BECAUSE_RECALLED
+from app.happenings.telling.fanout import INLINE, lock_for_recall
 from app.inbox.changes import REMOVED, note_change
 from app.models import Fanout, FanoutPart, db
 from app.models.base import utc_now

@@ -9,8 +9,8 @@ from typing import Final
 
 from app.api.helpers.templates import Rendered, escape, html_to_text, one_line, style
 from app.bidi import harmless
-from app.happenings.hours import zone_of
-from app.happenings.telling import full_link
+from app.happenings.deciding.hours import zone_of
+from app.happenings.telling.tell import full_link
 from app.language import RTL, Moment, direction, msg, translate
 
 # What these mails are in the log.
