@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.models import Notification, User, db
+from app.models import User
 from app.models.base import utc_now
 from tests.conftest import People
 from tests.support.api import Api
 from tests.support.errors import errors_of
+from tests.support.inbox import ids, inbox
 from tests.support.rows import notify, statements
-
-ATTRIBUTES = {"title", "message", "action", "event-type", "received-at", "is-read", "read-at", "link", "data"}
 
 
 @pytest.fixture
@@ -26,20 +25,6 @@ def ana(people: People) -> User:
 @pytest.fixture
 def ben(people: People) -> User:
     return people.user("ben@example.org")
-
-
-def ids(answer: Any) -> list[int]:
-    assert answer.status_code == 200, answer.text
-    return [int(item["id"]) for item in answer.json["data"]]
-
-
-def inbox(user: User) -> str:
-    return f"/v1/users/{user.id}/notifications"
-
-
-def reread(notification: Notification) -> Notification:
-    db.session.refresh(notification)
-    return notification
 
 
 # --- Ember's queries
