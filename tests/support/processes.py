@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = DEADLINE
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def free_port() -> int:
