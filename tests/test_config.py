@@ -123,7 +123,7 @@ def test_no_secret_is_in_the_configurations_repr() -> None:
 @pytest.mark.parametrize(
     ("missing", "command", "code"),
     [
-        ("DATABASE_URL", ("gunicorn", "manage:app", "--bind", "127.0.0.1:0", "--no-control-socket"), 4),
+        ("DATABASE_URL", ("gunicorn", "manage:app", "--preload", "--bind", "127.0.0.1:0", "--no-control-socket"), 4),
         ("REDIS_URL", ("celery", "-A", "celery_worker.celery", "worker"), 1),
         ("SETTINGS_KEY", ("celery", "-A", "celery_worker.celery", "beat"), 1),
         ("SECRET_KEY", ("python", "manage.py", "db", "upgrade"), 1),

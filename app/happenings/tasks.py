@@ -24,7 +24,7 @@ from app.models.base import utc_now
 
 log = logging.getLogger(__name__)
 
-# Seconds that one task tells for: an urgent mail waits no longer for its process.
+# Seconds after which one task tells no further part: an urgent mail waits little longer for its process.
 FANOUT_SECONDS: Final = 1.0
 # The same for taking back.
 RECALL_SECONDS: Final = 1.0

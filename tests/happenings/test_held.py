@@ -311,6 +311,15 @@ def test_what_the_admins_have_switched_off_meanwhile_does_not_come(ana: User) ->
     assert decisions(ana)["mail"] == (NOTHING, ADMIN, "*")
 
 
+def test_where_users_may_not_decide_any_more_what_they_switch_off_comes(ana: User) -> None:
+    prefer(ana, "mail", "daily")
+    tell(ana, "Conference")
+    db.session.execute(text("UPDATE preferences SET mode = 'off'"))
+    db.session.execute(text("UPDATE message_settings SET user_control_status = false"))
+    make_held_due()
+    assert (run(), count(HeldMail)) == (1, 0)
+
+
 def test_it_comes_to_the_address_that_the_user_has_by_then(ana: User) -> None:
     prefer(ana, "mail", "unread", minutes=5)
     tell(ana, "Conference")

@@ -17,17 +17,21 @@ from sqlalchemy import RowMapping, text
 
 from app.api.helpers.log import record_activity
 from app.api.helpers.queueing import sender_domain, when
-from app.api.helpers.settings import mail_is_on
+from app.api.helpers.settings import mail_is_on, users_control
 from app.api.helpers.templates import html_to_text, one_line
-from app.happenings.deciding.decision import ADMIN, NOTHING, READ, RECALLED, UNREACHABLE, USER_CHANNEL, USER_TYPE
+from app.happenings.audience import NAMED, Audience
+from app.happenings.deciding.decision import DEFAULT, NOTHING, READ, RECALLED, SEND, UNREACHABLE, Answer
 from app.happenings.deciding.hours import hours_of
+from app.happenings.deciding.plan import Plan
+from app.happenings.deciding.wishes import Wishes, read_wishes
 from app.happenings.holding.digests import DIGEST_ACTION, Item, make_digest
 from app.happenings.telling.tell import message_in
-from app.happenings.types import EVERYTHING
+from app.happenings.types import type_of_action
 from app.language import best_language
 from app.models import Mail, db
+from app.models.event_type import MAIL
 from app.models.mail import BULK
-from app.models.preference import OFF, UNREAD
+from app.models.preference import UNREAD
 
 log = logging.getLogger(__name__)
 
@@ -70,22 +74,13 @@ _TAKE: Final = text(
         CASE WHEN due.mode = '{UNREAD}' AND due.words IS NULL THEN happenings.message END AS message,
         batches.id AS batch_id, happenings.plan -> 'reply_to' AS reply_to,
         coalesce(notifications.is_read OR notifications.deleted_at IS NOT NULL, false) AS is_read,
-        wish.mode AS wished, wish.pattern
+        happenings.event_type
     FROM held_mails AS due
     LEFT JOIN happenings ON happenings.id = due.happening_id
     LEFT JOIN notifications
         ON notifications.happening_id = due.happening_id AND notifications.user_id = due.user_id
     LEFT JOIN mail_batches AS batches
         ON batches.id = CAST(coalesce(due.words ->> 'batch_id', happenings.plan ->> 'batch_id') AS bigint)
-    LEFT JOIN LATERAL (
-        SELECT mode, pattern FROM preferences
-        WHERE preferences.user_id = due.user_id AND channel = 'mail' AND (
-            pattern IN (happenings.event_type, '*')
-            OR right(pattern, 1) = '*' AND starts_with(happenings.event_type, left(pattern, -1))
-        )
-        -- The closest: the type itself, then the longest prefix.
-        ORDER BY pattern = happenings.event_type DESC, length(pattern) DESC LIMIT 1
-    ) AS wish ON true
     WHERE due.user_id = ANY(CAST(:ids AS bigint[])) AND due.due_at <= :now
     ORDER BY due.id
     """  # noqa: S608 - a constant of ours
@@ -142,7 +137,7 @@ def _release(people: Sequence[RowMapping], now: datetime) -> int:
     awake = _postpone(people, now)
     rows = db.session.execute(_TAKE, {"ids": awake, "now": now}).mappings().all()
     known = {person["id"]: person for person in people}
-    needed, done = _sift(rows, known)
+    needed, done = _sift(rows, known, now)
     mails: list[Mail] = []
     for user_id, held in needed.items():
         made = _try(known[user_id], held, now)
@@ -156,17 +151,20 @@ def _release(people: Sequence[RowMapping], now: datetime) -> int:
     return len(mails)
 
 
-def _sift(rows: Sequence[RowMapping], known: Mapping[int, RowMapping]) -> tuple[dict[int, list[RowMapping]], list[int]]:
+def _sift(
+    rows: Sequence[RowMapping], known: Mapping[int, RowMapping], now: datetime
+) -> tuple[dict[int, list[RowMapping]], list[int]]:
     """What is still needed, by user; and the ids of what is not, of which the decisions say why."""
     needed: dict[int, list[RowMapping]] = {}
-    dropped: list[tuple[RowMapping, str]] = []
-    recalled = _recalled(rows)
+    dropped: list[tuple[RowMapping, Answer]] = []
+    recalled, said = _recalled(rows), _read_said(rows)
     for row in rows:
-        reason = _not_needed(row, known[row["user_id"]], recalled)
-        if reason is None:
+        wishes = said.get((row["user_id"], _type_name(row)))
+        answer = _not_needed(row, known[row["user_id"]], recalled) or _as_of_now(row, wishes, now)
+        if answer.tells:
             needed.setdefault(row["user_id"], []).append(row)
         else:
-            dropped.append((row, reason))
+            dropped.append((row, answer))
     _tell_why(dropped)
     return needed, [row["id"] for row, _ in dropped]
 
@@ -198,24 +196,46 @@ def _recalled(rows: Sequence[RowMapping]) -> set[int]:
     return {happening_id for happening_id, state in found if state == RECALLED}
 
 
-def _not_needed(row: RowMapping, person: RowMapping, recalled: Collection[int]) -> str | None:
-    """Why nothing more is sent."""
+def _type_name(row: RowMapping) -> str:
+    """The type whose preferences rule it; empty for an action of somebody's own, which only those for all do."""
+    event_type = type_of_action(row["action"])
+    return row["event_type"] or (event_type.name if event_type else "")
+
+
+def _read_said(rows: Sequence[RowMapping]) -> dict[tuple[int, str], Wishes]:
+    """What the users say by now, by user and type."""
+    users: dict[str, set[int]] = {}
+    for row in rows:
+        users.setdefault(_type_name(row), set()).add(row["user_id"])
+    return {
+        (user_id, type_name): wishes
+        for type_name, ids in users.items()
+        for user_id, wishes in read_wishes(ids, type_name).items()
+    }
+
+
+def _not_needed(row: RowMapping, person: RowMapping, recalled: Collection[int]) -> Answer | None:
+    """Why nothing more is sent, whatever is wished."""
     if row["happening_id"] in recalled:
-        return RECALLED
+        return Answer(NOTHING, RECALLED)
     if row["is_read"]:
-        return READ
-    # What was said since it is held.
-    if not mail_is_on(row["action"]):
-        return ADMIN
-    if row["wished"] == OFF:
-        return USER_CHANNEL if row["pattern"] == EVERYTHING else USER_TYPE
-    return None if person["is_there"] else UNREACHABLE
+        return Answer(NOTHING, READ)
+    return None if person["is_there"] else Answer(NOTHING, UNREACHABLE)
 
 
-def _tell_why(dropped: Sequence[tuple[RowMapping, str]]) -> None:
+def _as_of_now(row: RowMapping, wishes: Wishes | None, now: datetime) -> Answer:
+    """The decision once more: users and admins may have switched it off since it is held. When it comes is settled."""
+    switched_off = frozenset[str]() if mail_is_on(row["action"]) else frozenset({MAIL})
+    plan = Plan(Audience(NAMED), frozenset({MAIL}), switched_off, user_controls=users_control(row["action"]))
+    if wishes is not None:
+        return wishes.answer(MAIL, plan, now)
+    return Answer(SEND, DEFAULT) if plan.tells(MAIL) else Answer(NOTHING, plan.why_silent(MAIL))
+
+
+def _tell_why(dropped: Sequence[tuple[RowMapping, Answer]]) -> None:
     known = [
-        (row["happening_id"], row["user_id"], reason, row["pattern"] if reason in (USER_TYPE, USER_CHANNEL) else None)
-        for row, reason in dropped
+        (row["happening_id"], row["user_id"], answer.reason, answer.pattern)
+        for row, answer in dropped
         if row["happening_id"]
     ]
     if known:
