@@ -54,14 +54,16 @@ def test_everybody_who_is_there_or_was_lately_reads_anew(
 ) -> None:
     users = [people.user() for _ in range(3)]
     there, lately = listen(users[0]), users[1]
-    keys = [presence_key(lately.id), stream_key(lately.id)]
-    broker.register_script(OPEN)(keys=keys, args=["0123456789abcdef", 600, 1200, "", 0])
+    alone = 10**6 + 6999
+    for user_id in (lately.id, alone):
+        keys = [presence_key(user_id), stream_key(user_id)]
+        broker.register_script(OPEN)(keys=keys, args=["0123456789abcdef", 600, 1200, "", 0])
     client = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
     with client:
         everybody = [user.id for user in users]
         assert find_present(client, everybody) == {users[0].id, lately.id}
-        # Among thousands Redis looks by itself.
-        assert find_present(client, [*everybody, *range(10**6, 10**6 + 7000)]) == {users[0].id, lately.id}
+        # Among thousands Redis looks by itself, also where of some hundreds only one is there.
+        assert find_present(client, [*everybody, *range(10**6, alone + 1)]) == {users[0].id, lately.id, alone}
         renew_everybody(client)
     assert there.message()["action"] == "resync"
     # His stream is another now, though the messages of the old one are there.
